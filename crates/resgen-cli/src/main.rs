@@ -1,0 +1,2 @@
+//! The `resgen` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Datasets: picture folders, loaders, and the cache of codes.

@@ -1,0 +1,19 @@
+//! Masked generative modelling on residual-vector-quantized (RVQ) tokens.
+//!
+//! The modules stand in the order a signal passes through them:
+//! signal → tokenizer → rvq codes → mask → model + head → sample → rvq codes → tokenizer → signal.
+
+pub mod error;
+pub mod random;
+pub mod schedule;
+
+pub mod signal;
+
+pub mod rvq;
+
+pub mod mask;
+
+pub mod data;
+pub mod train;
+
+pub use error::{Error, Result};

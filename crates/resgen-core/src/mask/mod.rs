@@ -1,0 +1,1 @@
+//! The masking process: counts per position, marginals and posteriors.

@@ -1,0 +1,1 @@
+//! Randomness by key: one independent stream per (seed, purpose, index, step).

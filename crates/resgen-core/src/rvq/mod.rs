@@ -1,0 +1,1 @@
+//! Residual vector quantization: codes, codebooks, and how codebooks learn.

@@ -1,0 +1,1 @@
+//! Schedules: how many tokens stay masked as a function of time.

@@ -1,0 +1,1 @@
+//! Training: one loop, its optimizer, its checkpoints and its logs.

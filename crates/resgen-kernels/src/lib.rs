@@ -1,0 +1,1 @@
+//! Fused operations of ResGen models: one reference body each, and a fast body per backend.

@@ -1,0 +1,2 @@
+//! Makes picture sets from fonts.
+fn main() {}
