@@ -9,6 +9,8 @@ pub mod schedule;
 
 pub mod signal;
 
+pub mod nn;
+
 pub mod rvq;
 
 pub mod mask;

@@ -1,0 +1,80 @@
+//! Layers with weights drawn from a stream that the caller passes in, so that a seed and a config
+//! give the same network on every device and in every thread.
+
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{GroupNorm, GroupNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+
+use crate::random::{Purpose, normal, stream, uniform};
+
+/// Makes layers; each call draws the next weights of its stream.
+pub struct Builder {
+    device: Device,
+    rng: ChaCha8Rng,
+}
+
+impl Builder {
+    /// A builder whose weights depend on `seed` alone.
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self { device: device.clone(), rng: stream(seed, Purpose::Init, 0, 0) }
+    }
+
+    /// The device the layers live on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A parameter of independent normal values with standard deviation `std`.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<D>> {
+        let values: Vec<f32> =
+            (0..shape.iter().product()).map(|_| std * normal(&mut self.rng)).collect();
+        Param::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// A parameter of uniform values in ±`bound`.
+    pub fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| bound * (2.0 * uniform(&mut self.rng) as f32 - 1.0))
+            .collect();
+        Param::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// A parameter of zeros.
+    pub fn zeros<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
+        Param::from_tensor(Tensor::zeros(shape, &self.device))
+    }
+
+    /// An affine layer with Xavier-uniform weights and zero bias.
+    pub fn linear(&mut self, input: usize, output: usize) -> Linear {
+        let mut layer = self.zero_linear(input, output);
+        layer.weight = self.uniform([input, output], (6.0 / (input + output) as f32).sqrt());
+        layer
+    }
+
+    /// An affine layer that starts as zero: the last layer of a residual branch or a modulation.
+    pub fn zero_linear(&mut self, input: usize, output: usize) -> Linear {
+        LinearConfig::new(input, output).with_initializer(Initializer::Zeros).init(&self.device)
+    }
+
+    /// A `kernel`×`kernel` convolution that keeps (stride 1) or halves (stride 2) the size, with
+    /// uniform weights of variance 1/fan-in and zero bias.
+    pub fn conv(&mut self, input: usize, output: usize, kernel: usize, stride: usize) -> Conv2d {
+        let padding = (kernel - 1) / 2;
+        let mut layer = Conv2dConfig::new([input, output], [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_initializer(Initializer::Zeros)
+            .init(&self.device);
+        let fan_in = (input * kernel * kernel) as f32;
+        layer.weight = self.uniform([output, input, kernel, kernel], (3.0 / fan_in).sqrt());
+        layer
+    }
+
+    /// A group norm over at most 32 groups of at least 4 channels.
+    pub fn group_norm(&mut self, channels: usize) -> GroupNorm {
+        let groups = (1..=32usize).rev().find(|groups| channels % groups == 0 && channels / groups >= 4);
+        GroupNormConfig::new(groups.unwrap_or(1), channels).with_epsilon(1e-6).init(&self.device)
+    }
+}

@@ -1,0 +1,9 @@
+//! Blocks shared by every network, and access to a network's parameters by name.
+
+pub mod attention;
+pub mod builder;
+pub mod conv;
+pub mod parameters;
+pub mod transformer;
+
+pub use builder::Builder;

@@ -1,0 +1,122 @@
+//! The trunk of every generator: DiT blocks with adaLN-zero conditioning (arXiv 2212.09748).
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Tensor, activation::gelu_approximate, activation::silu};
+use serde::{Deserialize, Serialize};
+
+use super::Builder;
+use super::attention::SelfAttention;
+use crate::error::{Error, Result};
+
+/// Width, depth and heads of a trunk; a named size or the three numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    /// Width d of the hidden vectors.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads per block; divides the width.
+    pub heads: usize,
+}
+
+impl TrunkConfig {
+    /// DiT's sizes, and smaller ones for a CPU.
+    pub const SIZES: [(&'static str, TrunkConfig); 8] = [
+        ("nano", Self { width: 64, layers: 2, heads: 2 }),
+        ("micro", Self { width: 128, layers: 4, heads: 4 }),
+        ("tiny", Self { width: 192, layers: 6, heads: 3 }),
+        ("xs", Self { width: 256, layers: 8, heads: 4 }),
+        ("s", Self { width: 384, layers: 12, heads: 6 }),
+        ("b", Self { width: 768, layers: 12, heads: 12 }),
+        ("l", Self { width: 1024, layers: 24, heads: 16 }),
+        ("xl", Self { width: 1152, layers: 28, heads: 16 }),
+    ];
+
+    /// # Errors
+    /// [`Error::Config`] where a number is zero or the heads do not divide the width.
+    pub fn validate(&self) -> Result<()> {
+        if self.width == 0 || self.layers == 0 || self.heads == 0 {
+            return Err(Error::config("model.trunk", "width, layers and heads must be at least 1"));
+        }
+        if !self.width.is_multiple_of(self.heads) {
+            let reason = format!("{} heads do not divide the width {}", self.heads, self.width);
+            return Err(Error::config("model.trunk.heads", reason));
+        }
+        Ok(())
+    }
+}
+
+/// One DiT block: attention and an MLP, each normalised, modulated by the condition, and gated.
+#[derive(Module, Debug)]
+pub struct Block {
+    modulation: Linear,
+    attention: SelfAttention,
+    widen: Linear,
+    narrow: Linear,
+}
+
+impl Block {
+    /// A block that starts as the identity, since its modulation starts at zero.
+    pub fn new(builder: &mut Builder, width: usize, heads: usize) -> Self {
+        Self {
+            modulation: builder.zero_linear(width, 6 * width),
+            attention: SelfAttention::new(builder, width, heads),
+            widen: builder.linear(width, 4 * width),
+            narrow: builder.linear(4 * width, width),
+        }
+    }
+
+    /// # Shapes
+    /// `x` `[B, L, d]`, `condition` `[B, d]` after its SiLU → `[B, L, d]`
+    pub fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
+        let [batch, _, width] = x.dims();
+        let modulation = self.modulation.forward(condition).reshape([batch, 6, width]);
+        let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]); // [B, 1, d]
+        let normed = modulate(normalise(x.clone()), part(0), part(1));
+        let x = x + self.attention.forward(normed) * part(2);
+        let normed = modulate(normalise(x.clone()), part(3), part(4));
+        x + self.narrow.forward(gelu_approximate(self.widen.forward(normed))) * part(5)
+    }
+}
+
+/// All blocks of a generator, and the modulated norm after the last.
+#[derive(Module, Debug)]
+pub struct Trunk {
+    blocks: Vec<Block>,
+    modulation: Linear,
+}
+
+impl Trunk {
+    /// A trunk of the configured size.
+    pub fn new(builder: &mut Builder, config: &TrunkConfig) -> Self {
+        Self {
+            blocks: (0..config.layers).map(|_| Block::new(builder, config.width, config.heads)).collect(),
+            modulation: builder.zero_linear(config.width, 2 * config.width),
+        }
+    }
+
+    /// # Shapes
+    /// `x` `[B, L, d]`, `condition` `[B, d]` → `[B, L, d]`
+    pub fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
+        let [batch, _, width] = x.dims();
+        let condition = silu(condition);
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, condition.clone()));
+        let modulation = self.modulation.forward(condition).reshape([batch, 2, width]);
+        let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]);
+        modulate(normalise(x), part(0), part(1))
+    }
+}
+
+/// Layer norm without learned scale: zero mean and unit variance over the last dimension.
+fn normalise(x: Tensor<3>) -> Tensor<3> {
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    centred / (variance + 1e-6).sqrt()
+}
+
+/// `x·(1 + scale) + shift`, broadcast over positions.
+fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
+    x * (scale + 1.0) + shift
+}

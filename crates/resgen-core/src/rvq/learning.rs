@@ -1,0 +1,370 @@
+//! How codebooks learn: k-means to start, moving averages of the residuals they encode, and a new place
+//! for codes that nobody uses.
+
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::Codebooks;
+use super::codebook::nearest;
+use crate::error::{Error, Result};
+use crate::random::{Purpose, index_below, permutation, stream};
+
+/// Settings of codebook learning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodebookConfig {
+    /// Decay of the moving averages, per step.
+    pub decay: f64,
+    /// A code whose average use per step falls below this is moved to a current residual.
+    pub revive_below: f64,
+    /// Share of rows that are quantized to a random depth only, so that one tokenizer serves several.
+    pub depth_dropout: f64,
+    /// Weight of the commitment loss.
+    pub commitment: f64,
+    /// Lloyd iterations of the k-means that places the first vectors.
+    pub kmeans_iterations: usize,
+}
+
+impl Default for CodebookConfig {
+    fn default() -> Self {
+        Self { decay: 0.99, revive_below: 0.05, depth_dropout: 0.3, commitment: 0.25, kmeans_iterations: 10 }
+    }
+}
+
+impl CodebookConfig {
+    /// # Errors
+    /// [`Error::Config`] names the value that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let share = |key: &str, value: f64| match (0.0..=1.0).contains(&value) {
+            true => Ok(()),
+            false => Err(Error::config(format!("tokenizer.codebook.{key}"), format!("expected 0 to 1, found {value}"))),
+        };
+        share("decay", self.decay)?;
+        share("depth_dropout", self.depth_dropout)?;
+        for (key, value) in [("revive_below", self.revive_below), ("commitment", self.commitment)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                let reason = format!("expected a number of at least 0, found {value}");
+                return Err(Error::config(format!("tokenizer.codebook.{key}"), reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one pass through the quantizer gives a training step.
+pub struct Quantized {
+    /// The decoding in the forward pass, the identity in the backward pass, `[N, H]`.
+    pub latents: Tensor<2>,
+    /// `[N, D]`
+    pub codes: Tensor<2, Int>,
+    /// Mean over depths m of the squared distance to the level-m approximation (held constant).
+    pub commitment: Tensor<1>,
+    /// What the codebooks learn from.
+    pub statistics: CodebookStatistics,
+}
+
+/// How often each code was used, and the sum of the residuals it encoded.
+#[derive(Clone, Debug)]
+pub struct CodebookStatistics {
+    counts: Tensor<2>,    // [books, V]
+    sums: Tensor<3>,      // [books, V, H]
+    residuals: Tensor<3>, // [books, N', H], where unused codes may move to
+}
+
+impl CodebookStatistics {
+    /// The statistics of two parts of a batch together.
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            counts: self.counts + other.counts,
+            sums: self.sums + other.sums,
+            residuals: Tensor::cat(vec![self.residuals, other.residuals], 1),
+        }
+    }
+}
+
+/// Quantizes with a straight-through gradient.
+///
+/// `kept[n]` is the number of depths row n is decoded with (quantizer dropout); all of them where `None`.
+///
+/// # Shapes
+/// latents `[N, H]`, `kept` `[N, 1]`
+pub fn quantize(latents: Tensor<2>, books: &Codebooks, kept: Option<Tensor<2, Int>>) -> Quantized {
+    let [rows, width] = latents.dims();
+    let plain = latents.clone().without_autodiff();
+    let mut tally = Tally::new(books, &plain.device());
+    let mut partial = Tensor::<2>::zeros([rows, width], &plain.device()); // level-m approximation
+    let mut decoded = partial.clone(); // level-kept approximation
+    let mut commitment = Tensor::<1>::zeros([1], &latents.device());
+    let mut codes = Vec::with_capacity(books.depth());
+    for depth in 0..books.depth() {
+        let residual = plain.clone() - partial.clone();
+        let vectors = books.at(depth);
+        let code = nearest(residual.clone(), vectors.clone()); // [N, 1]
+        let chosen = vectors.select(0, code.clone().flatten(0, 1)); // [N, H]
+        tally.add(books.book_of(depth), code.clone().flatten(0, 1), residual);
+        partial = partial + chosen.clone();
+        decoded = decoded
+            + match &kept {
+                Some(kept) => chosen * kept.clone().greater_scalar(depth as i64).float(),
+                None => chosen,
+            };
+        commitment = commitment + (latents.clone() - partial.clone()).square().mean();
+        codes.push(code);
+    }
+    Quantized {
+        latents: latents + (decoded - plain),
+        codes: Tensor::cat(codes, 1),
+        commitment: commitment.div_scalar(books.depth() as f64),
+        statistics: tally.finish(),
+    }
+}
+
+/// Collects [`CodebookStatistics`] depth by depth.
+struct Tally {
+    counts: Vec<Tensor<1>>,
+    sums: Vec<Tensor<2>>,
+    residuals: Vec<Vec<Tensor<2>>>,
+}
+
+impl Tally {
+    fn new(books: &Codebooks, device: &Device) -> Self {
+        let (vocabulary, width) = (books.vocabulary(), books.width());
+        Self {
+            counts: vec![Tensor::zeros([vocabulary], device); books.books()],
+            sums: vec![Tensor::zeros([vocabulary, width], device); books.books()],
+            residuals: vec![Vec::new(); books.books()],
+        }
+    }
+
+    fn add(&mut self, book: usize, code: Tensor<1, Int>, residual: Tensor<2>) {
+        let ones = Tensor::<1>::ones([code.dims()[0]], &code.device());
+        let add = IndexingUpdateOp::Add;
+        self.counts[book] = self.counts[book].clone().select_assign(0, code.clone(), ones, add);
+        self.sums[book] = self.sums[book].clone().select_assign(0, code, residual.clone(), add);
+        self.residuals[book].push(residual);
+    }
+
+    fn finish(self) -> CodebookStatistics {
+        let residuals = self.residuals.into_iter().map(|rows| Tensor::cat(rows, 0)).collect();
+        CodebookStatistics {
+            counts: Tensor::stack(self.counts, 0),
+            sums: Tensor::stack(self.sums, 0),
+            residuals: Tensor::stack(residuals, 0),
+        }
+    }
+}
+
+/// The codebooks of a tokenizer in training.
+#[derive(Clone, Debug)]
+pub struct CodebookLearner {
+    books: Codebooks,
+    counts: Tensor<2>, // [books, V], moving average of uses per step
+    sums: Tensor<3>,   // [books, V, H], moving average of residual sums per step
+}
+
+impl CodebookLearner {
+    /// Starts from codebooks that hold nothing yet.
+    pub fn new(books: Codebooks) -> Self {
+        let [count, vocabulary, _] = books.vectors().dims();
+        let sums = books.vectors().zeros_like();
+        let counts = Tensor::zeros([count, vocabulary], &sums.device());
+        Self { books, counts, sums }
+    }
+
+    /// Continues from the tensors that [`CodebookLearner::state`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the shapes do not belong together.
+    pub fn from_state(books: Codebooks, counts: Tensor<2>, sums: Tensor<3>) -> Result<Self> {
+        let [count, vocabulary, width] = books.vectors().dims();
+        if counts.dims() != [count, vocabulary] || sums.dims() != [count, vocabulary, width] {
+            let found = format!("{:?} and {:?}", counts.dims(), sums.dims());
+            let expected = format!("[{count}, {vocabulary}] and [{count}, {vocabulary}, {width}]");
+            return Err(Error::mismatch("codebook averages", expected, found));
+        }
+        Ok(Self { books, counts, sums })
+    }
+
+    /// The codebooks as they are now.
+    pub fn books(&self) -> &Codebooks {
+        &self.books
+    }
+
+    /// The moving averages: uses `[books, V]` and residual sums `[books, V, H]`.
+    pub fn state(&self) -> (Tensor<2>, Tensor<3>) {
+        (self.counts.clone(), self.sums.clone())
+    }
+
+    /// Places the vectors by k-means on the residuals of `latents`, depth by depth.
+    ///
+    /// # Shapes
+    /// `[N, H]`
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there are fewer rows than codes.
+    pub fn place_by_kmeans(&mut self, latents: Tensor<2>, iterations: usize, seed: u64) -> Result<()> {
+        let [rows, width] = latents.dims();
+        let vocabulary = self.books.vocabulary();
+        if rows < vocabulary {
+            let reason = format!("expected at least {vocabulary} rows, one per code, found {rows}");
+            return Err(Error::argument("latents", reason));
+        }
+        let mut residual = latents;
+        let mut placed = Vec::new();
+        for book in 0..self.books.books() {
+            let order = permutation(&mut stream(seed, Purpose::CodebookInit, book as u64, 0), rows);
+            let (vectors, counts) = kmeans(residual.clone(), &order[..vocabulary], iterations);
+            let code = nearest(residual.clone(), vectors.clone()).flatten(0, 1);
+            residual = residual - vectors.clone().select(0, code);
+            placed.push((vectors, counts));
+        }
+        let (vectors, counts): (Vec<_>, Vec<_>) = placed.into_iter().unzip();
+        let vectors = Tensor::stack::<3>(vectors, 0); // [books, V, H]
+        // The averages start as if every code had been used once a step.
+        self.counts = Tensor::stack::<2>(counts, 0).ones_like();
+        self.sums = vectors.clone();
+        debug_assert_eq!(vectors.dims()[2], width);
+        self.books = Codebooks::new(vectors, self.books.depth())?;
+        Ok(())
+    }
+
+    /// One step of the moving averages, then revival of codes that fell out of use. Returns how many
+    /// codes were revived.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the device cannot be read.
+    pub fn learn(&mut self, seen: CodebookStatistics, config: &CodebookConfig, seed: u64, step: u64) -> Result<usize> {
+        let (decay, fresh) = (config.decay, 1.0 - config.decay);
+        self.counts = self.counts.clone().mul_scalar(decay) + seen.counts.mul_scalar(fresh);
+        self.sums = self.sums.clone().mul_scalar(decay) + seen.sums.mul_scalar(fresh);
+        let counts = self.counts.clone().try_to_vec_as::<f32>().map_err(|error| Error::argument("device", format!("{error:?}")))?;
+        let unused: Vec<usize> = (0..counts.len()).filter(|&code| f64::from(counts[code]) < config.revive_below).collect();
+        if !unused.is_empty() {
+            self.revive(&unused, seen.residuals, seed, step);
+        }
+        let vectors = self.sums.clone() / self.counts.clone().clamp_min(1e-12).unsqueeze_dim::<3>(2);
+        self.books = Codebooks::new(vectors, self.books.depth())?;
+        Ok(unused.len())
+    }
+
+    /// Moves each unused code to a random residual of this step, as if it had been used once.
+    fn revive(&mut self, unused: &[usize], residuals: Tensor<3>, seed: u64, step: u64) {
+        let [_, vocabulary, width] = self.sums.dims();
+        let rows = residuals.dims()[1];
+        let mut rng = stream(seed, Purpose::Quantizer, 0, step);
+        let picks: Vec<i32> =
+            unused.iter().map(|code| (code / vocabulary * rows + index_below(&mut rng, rows)) as i32).collect();
+        let device = residuals.device();
+        let indices = |values: Vec<i32>| {
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
+        };
+        let places = indices(unused.iter().map(|&code| code as i32).collect());
+        let moved = residuals.flatten::<2>(0, 1).select(0, indices(picks)); // [unused, H]
+        let books = self.sums.dims()[0];
+        let assign = IndexingUpdateOp::Assign;
+        let ones = Tensor::<1>::ones([unused.len()], &device);
+        let counts = self.counts.clone().flatten::<1>(0, 1).select_assign(0, places.clone(), ones, assign);
+        let sums = self.sums.clone().flatten::<2>(0, 1).select_assign(0, places, moved, assign);
+        self.counts = counts.reshape([books, vocabulary]);
+        self.sums = sums.reshape([books, vocabulary, width]);
+    }
+}
+
+/// Lloyd's k-means from the given rows. Centres without rows stay where they are.
+///
+/// Returns the centres `[V, H]` and the rows of each `[V]`.
+fn kmeans(rows: Tensor<2>, start: &[usize], iterations: usize) -> (Tensor<2>, Tensor<1>) {
+    let device = rows.device();
+    let start: Vec<i32> = start.iter().map(|&row| row as i32).collect();
+    let count = start.len();
+    let mut centres = rows.clone().select(0, Tensor::from_data(TensorData::new(start, [count]), &device)); // [V, H]
+    let mut counts = Tensor::<1>::zeros([count], &device);
+    for _ in 0..iterations {
+        let code = nearest(rows.clone(), centres.clone()).flatten::<1>(0, 1); // [N]
+        let ones = Tensor::<1>::ones([rows.dims()[0]], &device);
+        counts = Tensor::zeros([count], &device).select_assign(0, code.clone(), ones, IndexingUpdateOp::Add);
+        let sums = centres.zeros_like().select_assign(0, code, rows.clone(), IndexingUpdateOp::Add);
+        let weight = counts.clone().unsqueeze_dim::<2>(1); // [V, 1]
+        let is_empty = weight.clone().equal_scalar(0.0).float();
+        centres = (sums + centres * is_empty.clone()) / (weight + is_empty);
+    }
+    (centres, counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(values: &[f32]) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), &Device::flex())
+    }
+
+    fn books() -> Codebooks {
+        let vectors = TensorData::new(vec![0f32, 10.0, -1.0, 1.0], [2, 2, 1]);
+        Codebooks::new(Tensor::from_data(vectors, &Device::flex()), 2).unwrap()
+    }
+
+    #[test]
+    fn the_gradient_passes_straight_through() {
+        let latents = column(&[9.2, 0.4]).autodiff().require_grad();
+        let quantized = quantize(latents.clone(), &books(), None);
+        let values: Vec<f32> = quantized.latents.clone().try_to_vec_as().unwrap();
+        assert!((values[0] - 9.0).abs() < 1e-6 && (values[1] - 1.0).abs() < 1e-6, "{values:?}");
+        // d/dx of Σ q² is 2·q(x) where q passes straight through.
+        let gradients = quantized.latents.square().sum().backward();
+        let gradient: Vec<f32> = latents.grad(&gradients).unwrap().try_to_vec_as().unwrap();
+        assert!((gradient[0] - 18.0).abs() < 1e-5 && (gradient[1] - 2.0).abs() < 1e-5, "{gradient:?}");
+    }
+
+    #[test]
+    fn commitment_pulls_towards_every_partial_sum() {
+        // Row 9.2: partial sums 10 and 9, squared distances 0.64 and 0.04, mean 0.34; slope
+        // d/dx = ((9.2−10) + (9.2−9))·2/2 = −0.6.
+        let latents = column(&[9.2]).autodiff().require_grad();
+        let quantized = quantize(latents.clone(), &books(), None);
+        let loss: f32 = quantized.commitment.clone().into_scalar();
+        assert!((loss - 0.34).abs() < 1e-5, "{loss}");
+        let gradient: f32 = latents.grad(&quantized.commitment.backward()).unwrap().into_scalar();
+        assert!((gradient + 0.6).abs() < 1e-5, "{gradient}");
+    }
+
+    #[test]
+    fn dropout_decodes_the_kept_depths_only() {
+        let kept = Tensor::<2, Int>::from_data(TensorData::new(vec![1, 2], [2, 1]), &Device::flex());
+        let quantized = quantize(column(&[9.2, 9.2]), &books(), Some(kept));
+        let values: Vec<f32> = quantized.latents.try_to_vec_as().unwrap();
+        assert!((values[0] - 10.0).abs() < 1e-6 && (values[1] - 9.0).abs() < 1e-6, "{values:?}");
+    }
+
+    #[test]
+    fn averages_move_codes_to_the_mean_of_their_rows_and_revive_the_unused() {
+        let device = Device::flex();
+        let one = Codebooks::new(Tensor::from_data(TensorData::new(vec![0f32, 100.0], [1, 2, 1]), &device), 1).unwrap();
+        let mut learner = CodebookLearner::new(one);
+        let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
+        let seen = quantize(column(&[2.0, 4.0]), learner.books(), None).statistics;
+        // Code 0: sum 6·½ over count 2·½ = 3. Code 1 was never used: it moves to one of the rows.
+        assert_eq!(learner.learn(seen, &config, 7, 0).unwrap(), 1);
+        let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
+        assert_eq!(vectors[0], 3.0);
+        assert!(vectors[1] == 2.0 || vectors[1] == 4.0, "{vectors:?}");
+    }
+
+    #[test]
+    fn kmeans_finds_separate_groups_at_both_depths() {
+        let mut rows = Vec::new();
+        for coarse in [-10f32, 10.0] {
+            for fine in [-1f32, 1.0] {
+                rows.extend((0..8).map(|i| coarse + fine + 0.01 * i as f32));
+            }
+        }
+        let mut learner = CodebookLearner::new(Codebooks::new(books().vectors().zeros_like(), 2).unwrap());
+        learner.place_by_kmeans(column(&rows), 20, 3).unwrap();
+        let codes = learner.books().encode(column(&rows));
+        let decoded: Vec<f32> = learner.books().decode(codes).try_to_vec_as().unwrap();
+        let worst = rows.iter().zip(&decoded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 0.1, "{worst}");
+        assert!(learner.place_by_kmeans(column(&[1.0]), 1, 0).is_err());
+    }
+}
