@@ -1,0 +1,186 @@
+//! The convolutional encoder and decoder.
+
+use burn::module::Module;
+use burn::nn::GroupNorm;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, activation::silu};
+
+use super::ImageTokenizerConfig;
+use crate::nn::Builder;
+use crate::nn::conv::{ResidualBlock, SpatialAttention, double_nearest, fold_pixels, unfold_pixels};
+
+/// Encoder and decoder: everything of a tokenizer that gradients train.
+#[derive(Module, Debug)]
+pub struct Autoencoder {
+    /// Pictures to latents.
+    pub encoder: Encoder,
+    /// Latents to pictures.
+    pub decoder: Decoder,
+}
+
+impl Autoencoder {
+    /// Fresh networks of the configured size.
+    pub fn new(builder: &mut Builder, config: &ImageTokenizerConfig) -> Self {
+        Self { encoder: Encoder::new(builder, config), decoder: Decoder::new(builder, config) }
+    }
+}
+
+/// Residual blocks with attention between, at the lowest resolution.
+#[derive(Module, Debug)]
+struct Middle {
+    before: ResidualBlock,
+    attention: SpatialAttention,
+    after: ResidualBlock,
+}
+
+impl Middle {
+    fn new(builder: &mut Builder, channels: usize) -> Self {
+        Self {
+            before: ResidualBlock::new(builder, channels, channels),
+            attention: SpatialAttention::new(builder, channels),
+            after: ResidualBlock::new(builder, channels, channels),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.after.forward(self.attention.forward(self.before.forward(x)))
+    }
+}
+
+/// Residual blocks of one size, then a change of size.
+#[derive(Module, Debug)]
+struct Level {
+    blocks: Vec<ResidualBlock>,
+    resize: Option<Conv2d>,
+}
+
+impl Level {
+    fn new(builder: &mut Builder, input: usize, output: usize, blocks: usize) -> Self {
+        let blocks = (0..blocks)
+            .map(|index| ResidualBlock::new(builder, if index == 0 { input } else { output }, output))
+            .collect();
+        Self { blocks, resize: None }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.blocks.iter().fold(x, |x, block| block.forward(x))
+    }
+}
+
+/// Pictures to latents.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    first: Conv2d,
+    levels: Vec<Level>,
+    middle: Middle,
+    norm: GroupNorm,
+    last: Conv2d,
+    stem: usize,
+}
+
+impl Encoder {
+    fn new(builder: &mut Builder, config: &ImageTokenizerConfig) -> Self {
+        let channels = &config.channels;
+        let first = builder.conv(3 * config.stem * config.stem, channels[0], 3, 1);
+        let levels = (0..channels.len())
+            .map(|index| {
+                let mut level = Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
+                let is_lowest = index + 1 == channels.len();
+                level.resize = (!is_lowest).then(|| builder.conv(channels[index], channels[index], 3, 2));
+                level
+            })
+            .collect();
+        let lowest = channels[channels.len() - 1];
+        Self {
+            first,
+            levels,
+            middle: Middle::new(builder, lowest),
+            norm: builder.group_norm(lowest),
+            last: builder.conv(lowest, config.latent, 1, 1),
+            stem: config.stem,
+        }
+    }
+
+    /// # Shapes
+    /// pixels `[B, 3, S, S]` → latents, positions row by row, `[B, L, H]`
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let mut x = self.first.forward(fold_pixels(pixels, self.stem));
+        for level in &self.levels {
+            x = level.forward(x);
+            if let Some(halve) = &level.resize {
+                x = halve.forward(x);
+            }
+        }
+        let x = self.last.forward(silu(self.norm.forward(self.middle.forward(x)))); // [B, H, h, w]
+        let [batch, latent, height, width] = x.dims();
+        x.reshape([batch, latent, height * width]).swap_dims(1, 2)
+    }
+}
+
+/// Latents to pictures.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    first: Conv2d,
+    middle: Middle,
+    levels: Vec<Level>,
+    norm: GroupNorm,
+    last: Conv2d,
+    stem: usize,
+}
+
+impl Decoder {
+    fn new(builder: &mut Builder, config: &ImageTokenizerConfig) -> Self {
+        let channels: Vec<usize> = config.channels.iter().rev().copied().collect();
+        let first = builder.conv(config.latent, channels[0], 3, 1);
+        let middle = Middle::new(builder, channels[0]);
+        let levels = (0..channels.len())
+            .map(|index| {
+                let mut level = Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
+                let is_highest = index + 1 == channels.len();
+                level.resize = (!is_highest).then(|| builder.conv(channels[index], channels[index], 3, 1));
+                level
+            })
+            .collect();
+        let highest = channels[channels.len() - 1];
+        Self {
+            first,
+            middle,
+            levels,
+            norm: builder.group_norm(highest),
+            last: builder.conv(highest, 3 * config.stem * config.stem, 3, 1),
+            stem: config.stem,
+        }
+    }
+
+    /// # Shapes
+    /// latents `[B, L, H]` → pixels `[B, 3, S, S]`
+    pub fn forward(&self, latents: Tensor<3>) -> Tensor<4> {
+        self.to_pixels(self.features(latents))
+    }
+
+    /// Everything before the last convolution.
+    ///
+    /// # Shapes
+    /// latents `[B, L, H]` → `[B, C, S/stem, S/stem]`
+    pub fn features(&self, latents: Tensor<3>) -> Tensor<4> {
+        let [batch, positions, latent] = latents.dims();
+        let side = positions.isqrt();
+        let x = latents.swap_dims(1, 2).reshape([batch, latent, side, side]);
+        let mut x = self.middle.forward(self.first.forward(x));
+        for level in &self.levels {
+            x = level.forward(x);
+            if let Some(conv) = &level.resize {
+                x = conv.forward(double_nearest(x));
+            }
+        }
+        silu(self.norm.forward(x))
+    }
+
+    /// The last convolution.
+    ///
+    /// # Shapes
+    /// features `[B, C, S/stem, S/stem]` → pixels `[B, 3, S, S]`
+    pub fn to_pixels(&self, features: Tensor<4>) -> Tensor<4> {
+        unfold_pixels(self.last.forward(features), self.stem)
+    }
+}

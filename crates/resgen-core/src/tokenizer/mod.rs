@@ -1,0 +1,5 @@
+//! Tokenizers: signal ⇄ codes.
+
+pub mod image;
+
+pub use image::{ImageTokenizer, ImageTokenizerConfig};
