@@ -1,1 +1,3 @@
 //! Training: one loop, its optimizer, its checkpoints and its logs.
+
+pub mod atomic;
