@@ -3,3 +3,6 @@
 pub mod atomic;
 pub mod log;
 pub mod progress;
+pub mod model_file;
+pub mod rate;
+pub mod weights;
