@@ -13,6 +13,8 @@ pub mod rvq;
 
 pub mod mask;
 
+pub mod head;
+
 pub mod data;
 pub mod train;
 
