@@ -15,6 +15,8 @@ pub mod rvq;
 
 pub mod mask;
 
+pub mod head;
+
 pub mod tokenizer;
 
 pub mod data;

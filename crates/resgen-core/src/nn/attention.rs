@@ -62,10 +62,9 @@ mod tests {
     fn heads_do_not_mix() {
         // Head 0 sees equal keys (mean of values 2, 6); head 1's key of position 1 is far ahead.
         let rows = vec![1f32, 1.0, 0.0, 0.0, 2.0, 10.0, 1.0, 1.0, 0.0, 100.0, 6.0, 20.0];
-        let out: Vec<f32> =
-            attend(Tensor::from_data(TensorData::new(rows, [1, 2, 6]), &Device::flex()), 2)
-                .try_to_vec_as()
-                .unwrap();
+        let out: Vec<f32> = attend(Tensor::from_data(TensorData::new(rows, [1, 2, 6]), &Device::flex()), 2)
+            .try_to_vec_as()
+            .unwrap();
         assert_eq!(out, vec![4.0, 20.0, 4.0, 20.0]);
     }
 }

@@ -28,8 +28,7 @@ impl Builder {
 
     /// A parameter of independent normal values with standard deviation `std`.
     pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<D>> {
-        let values: Vec<f32> =
-            (0..shape.iter().product()).map(|_| std * normal(&mut self.rng)).collect();
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| std * normal(&mut self.rng)).collect();
         Param::from_data(TensorData::new(values, shape), &self.device)
     }
 

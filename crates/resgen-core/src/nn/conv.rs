@@ -95,9 +95,12 @@ pub fn unfold_pixels(x: Tensor<4>, factor: usize) -> Tensor<4> {
     }
     let [batch, channels, height, width] = x.dims();
     let channels = channels / (factor * factor);
-    x.reshape([batch, channels, factor, factor, height, width])
-        .permute([0, 1, 4, 2, 5, 3])
-        .reshape([batch, channels, height * factor, width * factor])
+    x.reshape([batch, channels, factor, factor, height, width]).permute([0, 1, 4, 2, 5, 3]).reshape([
+        batch,
+        channels,
+        height * factor,
+        width * factor,
+    ])
 }
 
 /// Doubles height and width by repeating every place.

@@ -54,11 +54,19 @@ pub fn load<M: Module>(module: M, tensors: &NamedTensors, prefix: &str) -> Resul
             let name = format!("{}{}", self.2, self.0.name());
             let expected = param.lazy_shape();
             let Some(data) = self.1.get(&name) else {
-                self.3.get_or_insert(Error::mismatch(format!("tensor `{name}`"), format!("{expected:?}"), "none"));
+                self.3.get_or_insert(Error::mismatch(
+                    format!("tensor `{name}`"),
+                    format!("{expected:?}"),
+                    "none",
+                ));
                 return param;
             };
             if *data.shape() != expected {
-                let error = Error::mismatch(format!("tensor `{name}`"), format!("{expected:?}"), format!("{:?}", data.shape()));
+                let error = Error::mismatch(
+                    format!("tensor `{name}`"),
+                    format!("{expected:?}"),
+                    format!("{:?}", data.shape()),
+                );
                 self.3.get_or_insert(error);
                 return param;
             }

@@ -43,7 +43,13 @@ impl Codebooks {
     }
 
     /// Codebooks of zeros, to be filled by k-means.
-    pub fn zeros(depth: usize, sharing: Sharing, vocabulary: usize, width: usize, device: &Device) -> Result<Self> {
+    pub fn zeros(
+        depth: usize,
+        sharing: Sharing,
+        vocabulary: usize,
+        width: usize,
+        device: &Device,
+    ) -> Result<Self> {
         let books = match sharing {
             Sharing::Separate => depth,
             Sharing::Shared => 1,
@@ -202,7 +208,8 @@ mod tests {
 
     #[test]
     fn visible_and_masked_parts_add_up() {
-        let codes = Tensor::<2, Int>::from_data(TensorData::new(vec![1, 0, 1, 0, 1, 0], [3, 2]), &Device::flex());
+        let codes =
+            Tensor::<2, Int>::from_data(TensorData::new(vec![1, 0, 1, 0, 1, 0], [3, 2]), &Device::flex());
         let visible = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 1, 2], [3, 1]), &Device::flex());
         let (seen, masked) = books().split_embedding(codes, visible);
         assert_eq!(seen.try_to_vec_as::<f32>().unwrap(), [0.0, 10.0, 9.0]);

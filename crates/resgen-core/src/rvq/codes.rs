@@ -27,7 +27,12 @@ impl Codes {
             return Err(Error::mismatch("number of codes", expected, values.len()));
         }
         if let Some(place) = values.iter().position(|&code| usize::from(code) >= vocabulary) {
-            let what = format!("code of signal {}, position {}, depth {}", place / signal, place % signal / depth, place % depth);
+            let what = format!(
+                "code of signal {}, position {}, depth {}",
+                place / signal,
+                place % signal / depth,
+                place % depth
+            );
             return Err(Error::mismatch(what, format!("less than {vocabulary}"), values[place]));
         }
         Ok(Self { values, positions, depth, vocabulary })
@@ -92,7 +97,8 @@ impl Codes {
     /// As [`Codes::new`], and [`Error::Argument`] where the device cannot be read.
     pub fn from_tensor(codes: Tensor<3, Int>, vocabulary: usize) -> Result<Self> {
         let [_, positions, depth] = codes.dims();
-        let values = codes.try_into_vec_as::<i64>().map_err(|error| Error::argument("codes", format!("{error:?}")))?;
+        let values =
+            codes.try_into_vec_as::<i64>().map_err(|error| Error::argument("codes", format!("{error:?}")))?;
         let narrow = |code: i64| u16::try_from(code).unwrap_or(u16::MAX);
         Self::new(values.into_iter().map(narrow).collect(), positions, depth, vocabulary)
     }

@@ -37,7 +37,10 @@ impl CodebookConfig {
     pub fn validate(&self) -> Result<()> {
         let share = |key: &str, value: f64| match (0.0..=1.0).contains(&value) {
             true => Ok(()),
-            false => Err(Error::config(format!("tokenizer.codebook.{key}"), format!("expected 0 to 1, found {value}"))),
+            false => Err(Error::config(
+                format!("tokenizer.codebook.{key}"),
+                format!("expected 0 to 1, found {value}"),
+            )),
         };
         share("decay", self.decay)?;
         share("depth_dropout", self.depth_dropout)?;
@@ -233,12 +236,23 @@ impl CodebookLearner {
     ///
     /// # Errors
     /// [`Error::Argument`] where the device cannot be read.
-    pub fn learn(&mut self, seen: CodebookStatistics, config: &CodebookConfig, seed: u64, step: u64) -> Result<usize> {
+    pub fn learn(
+        &mut self,
+        seen: CodebookStatistics,
+        config: &CodebookConfig,
+        seed: u64,
+        step: u64,
+    ) -> Result<usize> {
         let (decay, fresh) = (config.decay, 1.0 - config.decay);
         self.counts = self.counts.clone().mul_scalar(decay) + seen.counts.mul_scalar(fresh);
         self.sums = self.sums.clone().mul_scalar(decay) + seen.sums.mul_scalar(fresh);
-        let counts = self.counts.clone().try_to_vec_as::<f32>().map_err(|error| Error::argument("device", format!("{error:?}")))?;
-        let unused: Vec<usize> = (0..counts.len()).filter(|&code| f64::from(counts[code]) < config.revive_below).collect();
+        let counts = self
+            .counts
+            .clone()
+            .try_to_vec_as::<f32>()
+            .map_err(|error| Error::argument("device", format!("{error:?}")))?;
+        let unused: Vec<usize> =
+            (0..counts.len()).filter(|&code| f64::from(counts[code]) < config.revive_below).collect();
         if !unused.is_empty() {
             self.revive(&unused, seen.residuals, seed, step);
         }
@@ -252,8 +266,10 @@ impl CodebookLearner {
         let [_, vocabulary, width] = self.sums.dims();
         let rows = residuals.dims()[1];
         let mut rng = stream(seed, Purpose::Quantizer, 0, step);
-        let picks: Vec<i32> =
-            unused.iter().map(|code| (code / vocabulary * rows + index_below(&mut rng, rows)) as i32).collect();
+        let picks: Vec<i32> = unused
+            .iter()
+            .map(|code| (code / vocabulary * rows + index_below(&mut rng, rows)) as i32)
+            .collect();
         let device = residuals.device();
         let indices = |values: Vec<i32>| {
             let count = values.len();
@@ -340,7 +356,9 @@ mod tests {
     #[test]
     fn averages_move_codes_to_the_mean_of_their_rows_and_revive_the_unused() {
         let device = Device::flex();
-        let one = Codebooks::new(Tensor::from_data(TensorData::new(vec![0f32, 100.0], [1, 2, 1]), &device), 1).unwrap();
+        let one =
+            Codebooks::new(Tensor::from_data(TensorData::new(vec![0f32, 100.0], [1, 2, 1]), &device), 1)
+                .unwrap();
         let mut learner = CodebookLearner::new(one);
         let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
         let seen = quantize(column(&[2.0, 4.0]), learner.books(), None).statistics;

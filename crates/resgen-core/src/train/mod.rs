@@ -2,7 +2,11 @@
 
 pub mod atomic;
 pub mod log;
-pub mod progress;
 pub mod model_file;
+pub mod progress;
 pub mod rate;
 pub mod weights;
+pub mod checkpoint;
+pub mod learner;
+pub mod run;
+pub mod workers;

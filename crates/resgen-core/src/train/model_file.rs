@@ -42,7 +42,8 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
     pub fn save(&self, path: impl AsRef<Path>, storage: Storage) -> Result<()> {
         let path = path.as_ref();
         let header = serde_json::to_string(&self.header).map_err(|error| Error::file(path, error))?;
-        let bytes = to_bytes(&self.tensors, Some(header), storage).map_err(|reason| Error::file(path, reason))?;
+        let bytes =
+            to_bytes(&self.tensors, Some(header), storage).map_err(|reason| Error::file(path, reason))?;
         write_atomically(path, |writer| writer.write_all(&bytes))
     }
 
@@ -63,7 +64,8 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (tensors, header) = from_bytes(bytes)?;
         let header = header.ok_or("a safetensors file, but not one of resgen: it has no header")?;
-        let header = serde_json::from_str(&header).map_err(|error| format!("its header does not read: {error}"))?;
+        let header =
+            serde_json::from_str(&header).map_err(|error| format!("its header does not read: {error}"))?;
         Ok(Self { header, tensors })
     }
 }
@@ -119,13 +121,30 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(NamedTensors, Option<String>), String
     let mut tensors = NamedTensors::new();
     for (name, view) in file.tensors() {
         let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            Dtype::BF16 => view.data().as_chunks::<2>().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
-            Dtype::F16 => view.data().as_chunks::<2>().0.iter().map(|bytes| half::f16::from_le_bytes(*bytes).to_f32()).collect(),
+            Dtype::F32 => {
+                view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+            }
+            Dtype::BF16 => view
+                .data()
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|bytes| bf16::from_le_bytes(*bytes).to_f32())
+                .collect(),
+            Dtype::F16 => view
+                .data()
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|bytes| half::f16::from_le_bytes(*bytes).to_f32())
+                .collect(),
             other => return Err(format!("tensor `{name}` has type {other:?}; expected F32, BF16 or F16")),
         };
         if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds {} at place {place}; weights must be finite", values[place]));
+            return Err(format!(
+                "tensor `{name}` holds {} at place {place}; weights must be finite",
+                values[place]
+            ));
         }
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }

@@ -86,7 +86,10 @@ impl Gradient {
             .ok_or_else(|| Error::Training("a batch without micro-batches".into()))?;
         let parts: Vec<_> = sum.into_iter().map(|part| part.div_scalar(count as f64)).collect();
         let squares = parts.iter().map(|part| part.clone().square().sum()).collect();
-        let norm: f32 = Tensor::cat(squares, 0).sum().try_into_scalar().map_err(|error| Error::Training(format!("{error:?}")))?;
+        let norm: f32 = Tensor::cat(squares, 0)
+            .sum()
+            .try_into_scalar()
+            .map_err(|error| Error::Training(format!("{error:?}")))?;
         Ok(Self { parts, norm: f64::from(norm).sqrt() })
     }
 }
@@ -163,7 +166,9 @@ impl<M: Module> Weights<M> {
         let mut state = NamedTensors::new();
         let weights = parameters::flat(&self.model);
         for (index, name) in self.names.iter().enumerate() {
-            let mut keep = |kind: &str, tensor: Tensor<1>| state.insert(format!("{prefix}{kind}.{name}"), tensor.into_data());
+            let mut keep = |kind: &str, tensor: Tensor<1>| {
+                state.insert(format!("{prefix}{kind}.{name}"), tensor.into_data())
+            };
             keep("weight", weights[index].clone());
             keep("average", self.average[index].clone());
             if let Some(AdamWState { momentum }) = &self.moments[index] {
@@ -181,8 +186,10 @@ impl<M: Module> Weights<M> {
     /// [`Error::Mismatch`] names the first tensor that is missing or has another size.
     pub fn restore(&mut self, state: &NamedTensors, prefix: &str, device: &Device) -> Result<()> {
         let updates = vector(state, &format!("{prefix}updates"), 1, device)?.into_scalar::<f32>() as u64;
-        let sizes: BTreeMap<String, usize> =
-            parameters::names_and_shapes(&self.model).into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
+        let sizes: BTreeMap<String, usize> = parameters::names_and_shapes(&self.model)
+            .into_iter()
+            .map(|(name, shape)| (name, shape.iter().product()))
+            .collect();
         let (mut weights, mut average, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         for name in &self.names {
             let read = |kind: &str| vector(state, &format!("{prefix}{kind}.{name}"), sizes[name], device);
@@ -206,9 +213,15 @@ impl<M: Module> Weights<M> {
 
 /// The tensor `name` as a vector of `size` values.
 fn vector(state: &NamedTensors, name: &str, size: usize, device: &Device) -> Result<Tensor<1>> {
-    let data = state.get(name).ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), format!("{size} values"), "none"))?;
+    let data = state
+        .get(name)
+        .ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), format!("{size} values"), "none"))?;
     if data.num_elements() != size {
-        return Err(Error::mismatch(format!("tensor `{name}`"), format!("{size} values"), data.num_elements()));
+        return Err(Error::mismatch(
+            format!("tensor `{name}`"),
+            format!("{size} values"),
+            data.num_elements(),
+        ));
     }
     Ok(Tensor::<1>::from_data(data.clone(), device))
 }

@@ -84,7 +84,8 @@ impl Encoder {
         let first = builder.conv(3 * config.stem * config.stem, channels[0], 3, 1);
         let levels = (0..channels.len())
             .map(|index| {
-                let mut level = Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
+                let mut level =
+                    Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
                 let is_lowest = index + 1 == channels.len();
                 level.resize = (!is_lowest).then(|| builder.conv(channels[index], channels[index], 3, 2));
                 level
@@ -135,7 +136,8 @@ impl Decoder {
         let middle = Middle::new(builder, channels[0]);
         let levels = (0..channels.len())
             .map(|index| {
-                let mut level = Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
+                let mut level =
+                    Level::new(builder, channels[index.saturating_sub(1)], channels[index], config.blocks);
                 let is_highest = index + 1 == channels.len();
                 level.resize = (!is_highest).then(|| builder.conv(channels[index], channels[index], 3, 1));
                 level

@@ -66,7 +66,10 @@ impl ImageTokenizerConfig {
     pub fn validate(&self) -> Result<()> {
         let within = |key: &str, value: usize, low: usize, high: usize| match (low..=high).contains(&value) {
             true => Ok(()),
-            false => Err(Error::config(format!("tokenizer.{key}"), format!("expected {low} to {high}, found {value}"))),
+            false => Err(Error::config(
+                format!("tokenizer.{key}"),
+                format!("expected {low} to {high}, found {value}"),
+            )),
         };
         within("resolution", self.resolution, 8, 4096)?;
         within("stem", self.stem, 1, 16)?;
@@ -79,7 +82,11 @@ impl ImageTokenizerConfig {
         within("vocabulary", self.vocabulary, 2, usize::from(u16::MAX))?;
         within("depth", self.depth, 1, 256)?;
         if !self.resolution.is_multiple_of(self.downsampling()) {
-            let reason = format!("{} pixels are no multiple of the downsampling {}", self.resolution, self.downsampling());
+            let reason = format!(
+                "{} pixels are no multiple of the downsampling {}",
+                self.resolution,
+                self.downsampling()
+            );
             return Err(Error::config("tokenizer.resolution", reason));
         }
         self.codebook.validate()

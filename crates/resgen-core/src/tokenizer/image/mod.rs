@@ -39,14 +39,25 @@ impl ImageTokenizer {
     ///
     /// # Errors
     /// [`Error::Config`] for a config out of range, [`Error::Mismatch`] for tensors that do not fit it.
-    pub fn load(config: ImageTokenizerConfig, tensors: &parameters::NamedTensors, prefix: &str, device: &Device) -> Result<Self> {
+    pub fn load(
+        config: ImageTokenizerConfig,
+        tensors: &parameters::NamedTensors,
+        prefix: &str,
+        device: &Device,
+    ) -> Result<Self> {
         config.validate()?;
         let blank = Autoencoder::new(&mut Builder::new(0, device), &config);
         let autoencoder = parameters::load(blank, tensors, &format!("{prefix}autoencoder."))?;
         let name = format!("{prefix}codebooks");
-        let vectors = tensors.get(&name).ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), "[D, V, H]", "none"))?;
+        let vectors = tensors
+            .get(&name)
+            .ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), "[D, V, H]", "none"))?;
         if vectors.shape().len() != 3 {
-            return Err(Error::mismatch(format!("tensor `{name}`"), "three dimensions", format!("{:?}", vectors.shape())));
+            return Err(Error::mismatch(
+                format!("tensor `{name}`"),
+                "three dimensions",
+                format!("{:?}", vectors.shape()),
+            ));
         }
         let books = Codebooks::new(Tensor::from_data(vectors.clone(), device), config.depth)?;
         Self::new(config, autoencoder, books)
@@ -54,8 +65,10 @@ impl ImageTokenizer {
 
     /// All weights by name, as [`ImageTokenizer::load`] takes them.
     pub fn tensors(&self) -> parameters::NamedTensors {
-        let mut tensors: parameters::NamedTensors =
-            parameters::read(&self.autoencoder).into_iter().map(|(name, data)| (format!("autoencoder.{name}"), data)).collect();
+        let mut tensors: parameters::NamedTensors = parameters::read(&self.autoencoder)
+            .into_iter()
+            .map(|(name, data)| (format!("autoencoder.{name}"), data))
+            .collect();
         tensors.insert("codebooks".into(), self.books.vectors().into_data());
         tensors
     }
@@ -86,7 +99,11 @@ impl ImageTokenizer {
         let [batch, channels, height, width] = pixels.dims();
         let side = self.config.resolution;
         if [channels, height, width] != [3, side, side] {
-            return Err(Error::mismatch("picture", format!("3×{side}×{side}"), format!("{channels}×{height}×{width}")));
+            return Err(Error::mismatch(
+                "picture",
+                format!("3×{side}×{side}"),
+                format!("{channels}×{height}×{width}"),
+            ));
         }
         let latents = self.autoencoder.encoder.forward(pixels); // [B, L, H]
         let [_, positions, _] = latents.dims();
@@ -106,11 +123,16 @@ impl ImageTokenizer {
         let expected = [self.config.positions(), self.config.vocabulary];
         if found != expected || codes.depth() > self.config.depth {
             let text = |[l, v]: [usize; 2], d| format!("{l} positions, {v} codes, depth up to {d}");
-            return Err(Error::mismatch("codes", text(expected, self.config.depth), text(found, codes.depth())));
+            return Err(Error::mismatch(
+                "codes",
+                text(expected, self.config.depth),
+                text(found, codes.depth()),
+            ));
         }
         let device = self.books.vectors().device();
         let indices = codes.to_tensor(&device).reshape([codes.batch() * codes.positions(), codes.depth()]);
-        let latents = self.books.decode(indices).reshape([codes.batch(), codes.positions(), self.config.latent]);
+        let latents =
+            self.books.decode(indices).reshape([codes.batch(), codes.positions(), self.config.latent]);
         Ok(self.autoencoder.decoder.forward(latents))
     }
 }

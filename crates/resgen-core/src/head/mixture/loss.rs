@@ -1,0 +1,157 @@
+//! Training losses of the mixture head, and how many components it uses.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{log_softmax, softmax};
+
+use super::density::normalizer;
+use super::{MixtureHead, MixtureLoss, MixtureOutput};
+
+impl MixtureHead {
+    /// The configured loss, averaged over the positions with weight 1.
+    ///
+    /// # Shapes
+    ///
+    /// - `target`: z, `[N, H]`
+    /// - `weight`: `[N]`, 1 where something is masked (k > 0) and 0 elsewhere
+    /// - output: `[1]`, in nats per position
+    pub fn loss(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
+        let losses = match self.config().loss {
+            MixtureLoss::Nll => self.log_density(out, target).neg(),
+            MixtureLoss::Split => self.split_losses(out, target),
+        };
+        weighted_mean(losses, weight)
+    }
+
+    /// Classification −Σ q log π plus regression Σ q |y − μ|²/2 + Σ a + H/2·log 2π, with
+    /// q = softmax(−|y − μ|²/2) held constant. It exceeds −log p by at least the entropy of q
+    /// (Jensen's inequality).
+    ///
+    /// # Shapes
+    ///
+    /// - `target`: z, `[N, H]`
+    /// - output: `[N]`
+    pub fn split_losses(&self, out: &MixtureOutput, target: Tensor<2>) -> Tensor<1> {
+        let [_, vector] = target.dims();
+        let energies = self.distances(out.standardise(target), out.mixer.clone()) * 0.5; // [N, K]
+        // Held constant: otherwise the classifier's loss would pull the means towards likely components.
+        let closeness = softmax(energies.clone().neg().detach(), 1); // [N, K]
+        let costs = energies - log_softmax(out.logits.clone(), 1); // [N, K]
+        ((closeness * costs).sum_dim(1) + out.log_determinant() + normalizer(vector)).squeeze_dim(1)
+    }
+
+    /// The posterior of the components, p(ν | z).
+    ///
+    /// # Shapes
+    ///
+    /// - `target`: z, `[N, H]`
+    /// - output: `[N, K]`, rows sum to 1
+    pub fn responsibilities(&self, out: &MixtureOutput, target: Tensor<2>) -> Tensor<2> {
+        let distances = self.distances(out.standardise(target), out.mixer.clone()); // [N, K]
+        softmax(out.logits.clone() - distances * 0.5, 1)
+    }
+
+    /// The perplexity of the mean responsibility over the positions with weight 1: the number of
+    /// components in use, from 1 to K. It carries no gradient.
+    ///
+    /// # Shapes
+    ///
+    /// - `target`: z, `[N, H]`
+    /// - `weight`: `[N]`, 0 or 1
+    /// - output: `[1]`
+    pub fn used_components(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
+        let responsibilities = self.responsibilities(out, target).detach(); // [N, K]
+        let total = weight.clone().sum().clamp_min(1.0).unsqueeze::<2>(); // [1, 1]
+        let mean = (responsibilities * weight.unsqueeze_dim(1)).sum_dim(0) / total; // [1, K]
+        // p·log p → 0 as p → 0; the floor only keeps the logarithm finite there.
+        (mean.clone() * mean.clamp_min(1e-30).log()).sum().neg().exp()
+    }
+}
+
+/// Σ weight·value / Σ weight, and 0 where no position counts.
+///
+/// # Shapes
+///
+/// - `values`, `weight`: `[N]`; output: `[1]`
+fn weighted_mean(values: Tensor<1>, weight: Tensor<1>) -> Tensor<1> {
+    let total = weight.clone().sum().clamp_min(1.0);
+    (values * weight).sum() / total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MixtureConfig, ScaleKind};
+    use super::*;
+    use crate::nn::Builder;
+    use burn::module::Param;
+    use burn::tensor::{Device, Distribution};
+
+    fn head(components: usize, loss: MixtureLoss) -> MixtureHead {
+        let config = MixtureConfig { components, rank: 2, scale: ScaleKind::Vector, loss };
+        config.init(&mut Builder::new(1, &Device::flex()), 4, 3)
+    }
+
+    fn standard<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.try_into_vec_as::<f32>().unwrap()
+    }
+
+    #[test]
+    fn split_exceeds_nll_by_at_least_the_entropy_of_the_closeness() {
+        let head = head(7, MixtureLoss::Split);
+        let out = head.forward(standard([50, 4]));
+        let target = standard([50, 3]);
+        let closeness = softmax(head.distances(out.standardise(target.clone()), out.mixer.clone()) * -0.5, 1);
+        let entropy = (closeness.clone() * closeness.log()).sum_dim(1).squeeze_dim::<1>(1).neg();
+        let gap = head.split_losses(&out, target.clone()) + head.log_density(&out, target);
+        // 1e-4 is rounding: the two losses are of order 10.
+        assert!(values(gap - entropy.clone()).iter().all(|excess| *excess >= -1e-4));
+        assert!(values(entropy).iter().all(|entropy| *entropy > 0.0));
+    }
+
+    #[test]
+    fn the_losses_agree_where_there_is_nothing_to_classify() {
+        let head = head(1, MixtureLoss::Split);
+        let out = head.forward(standard([5, 4]));
+        let target = standard([5, 3]);
+        let sum = head.split_losses(&out, target.clone()) + head.log_density(&out, target);
+        assert!(values(sum).iter().all(|sum| sum.abs() < 1e-4));
+    }
+
+    #[test]
+    fn only_weighted_positions_count() {
+        let head = head(3, MixtureLoss::Nll);
+        let out = head.forward(standard([3, 4]));
+        let target = standard([3, 3]);
+        let density = values(head.log_density(&out, target.clone()));
+        let weight = |weight: [f32; 3]| Tensor::<1>::from_floats(weight, &Device::flex());
+        let loss = values(head.loss(&out, target.clone(), weight([1.0, 0.0, 1.0])));
+        assert!((loss[0] + (density[0] + density[2]) / 2.0).abs() < 1e-5);
+        assert_eq!(values(head.loss(&out, target, weight([0.0; 3]))), [0.0]);
+    }
+
+    #[test]
+    fn used_components_counts_those_with_responsibility() {
+        let device = Device::flex();
+        let mut head = head(4, MixtureLoss::Nll);
+        // Centers 100 apart and no projection: every target belongs to one component only.
+        let centers = [[0., 0., 0.], [100., 0., 0.], [0., 100., 0.], [0., 0., 100.]];
+        head.centers = Param::from_tensor(Tensor::from_floats(centers, &device));
+        head.projection = Param::from_tensor(Tensor::zeros([4, 3, 2], &device));
+        let out = MixtureOutput {
+            logits: Tensor::zeros([3, 4], &device),
+            mixer: Tensor::zeros([3, 2], &device),
+            shift: Tensor::zeros([3, 3], &device),
+            log_scale: Tensor::zeros([3, 3], &device),
+        };
+        let target = Tensor::from_floats([[1., 0., 0.], [99., 0., 0.], [0., 0., 101.]], &device);
+        let used = |weight: [f32; 3]| {
+            values(head.used_components(&out, target.clone(), Tensor::from_floats(weight, &device)))[0]
+        };
+        assert!((used([1.0, 1.0, 1.0]) - 3.0).abs() < 1e-4);
+        assert!((used([1.0, 1.0, 0.0]) - 2.0).abs() < 1e-4);
+        assert!((used([0.0, 0.0, 1.0]) - 1.0).abs() < 1e-4);
+    }
+}

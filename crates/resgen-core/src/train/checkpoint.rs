@@ -1,0 +1,141 @@
+//! Checkpoints of a run: a folder per step, complete or absent.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::atomic::write_atomically;
+use super::model_file::{Storage, from_bytes, to_bytes};
+use crate::error::{Error, Result};
+use crate::nn::parameters::NamedTensors;
+
+const STATE_FILE: &str = "state.safetensors";
+const RECORD_FILE: &str = "state.json";
+/// The model for use inside a checkpoint folder.
+pub const MODEL_FILE: &str = "model.safetensors";
+const UNFINISHED: &str = "unfinished-";
+
+/// What a checkpoint says beside its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Version of this program.
+    pub version: String,
+    /// Steps done; the data goes on with this one.
+    pub step: u64,
+    /// Steps left out after a loss that was not finite.
+    pub skipped: Vec<u64>,
+    /// The resolved configuration.
+    pub config: serde_json::Value,
+    /// CRC-32 of the state file's bytes.
+    pub checksum: u32,
+}
+
+/// The checkpoints of one run.
+pub struct Checkpoints {
+    folder: PathBuf,
+    keep: usize,
+}
+
+impl Checkpoints {
+    /// The checkpoints below `run`, of which the newest `keep` are kept (at least one).
+    pub fn new(run: &Path, keep: usize) -> Self {
+        Self { folder: run.join("checkpoints"), keep: keep.max(1) }
+    }
+
+    /// Writes a checkpoint: everything into a folder with another name, which is then renamed.
+    /// `export` writes the model for use to the path given to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] names the file; older checkpoints stay as they were.
+    pub fn save(
+        &self,
+        mut record: Record,
+        state: &NamedTensors,
+        export: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let target = self.path(record.step);
+        let unfinished = self.folder.join(format!("{UNFINISHED}{}", record.step));
+        remove_folder(&unfinished)?;
+        fs::create_dir_all(&unfinished).map_err(Error::io(&unfinished))?;
+        let bytes = to_bytes(state, None, Storage::F32).map_err(|reason| Error::file(&target, reason))?;
+        record.checksum = crc32fast::hash(&bytes);
+        write_atomically(unfinished.join(STATE_FILE), |writer| writer.write_all(&bytes))?;
+        let text = serde_json::to_vec_pretty(&record).map_err(|error| Error::file(&target, error))?;
+        write_atomically(unfinished.join(RECORD_FILE), |writer| writer.write_all(&text))?;
+        export(&unfinished.join(MODEL_FILE))?;
+        remove_folder(&target)?;
+        fs::rename(&unfinished, &target).map_err(Error::io(&target))?;
+        sync_folder(&self.folder)?;
+        self.prune()?;
+        Ok(target)
+    }
+
+    /// The newest checkpoint that is whole, with the reasons why newer ones are not.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be read.
+    pub fn newest(&self) -> Result<(Option<(Record, NamedTensors)>, Vec<Error>)> {
+        let mut broken = Vec::new();
+        for step in self.steps()?.into_iter().rev() {
+            match self.load(step) {
+                Ok(found) => return Ok((Some(found), broken)),
+                Err(error) => broken.push(error),
+            }
+        }
+        Ok((None, broken))
+    }
+
+    fn load(&self, step: u64) -> Result<(Record, NamedTensors)> {
+        let folder = self.path(step);
+        let record_path = folder.join(RECORD_FILE);
+        let text = fs::read(&record_path).map_err(Error::io(&record_path))?;
+        let record: Record =
+            serde_json::from_slice(&text).map_err(|error| Error::file(&record_path, error))?;
+        let state_path = folder.join(STATE_FILE);
+        let bytes = fs::read(&state_path).map_err(Error::io(&state_path))?;
+        if crc32fast::hash(&bytes) != record.checksum || record.step != step {
+            return Err(Error::file(&state_path, "is not the file its record describes: damaged"));
+        }
+        let (tensors, _) = from_bytes(&bytes).map_err(|reason| Error::file(&state_path, reason))?;
+        Ok((record, tensors))
+    }
+
+    /// The steps that have a checkpoint, in order.
+    fn steps(&self) -> Result<Vec<u64>> {
+        if !self.folder.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?;
+        let mut steps: Vec<u64> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
+            .collect();
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    fn path(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("step-{step:09}"))
+    }
+
+    fn prune(&self) -> Result<()> {
+        let steps = self.steps()?;
+        for &step in &steps[..steps.len().saturating_sub(self.keep)] {
+            remove_folder(&self.path(step))?;
+        }
+        Ok(())
+    }
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}

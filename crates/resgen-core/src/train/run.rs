@@ -1,0 +1,279 @@
+//! The training loop: batches in, updates, logs, previews and checkpoints out.
+//!
+//! 1. Go back to the newest checkpoint, if there is one.
+//! 2. For every step: fetch the micro-batches, run them side by side, update.
+//! 3. Where a loss is not finite: go back to the last checkpoint and leave that step out.
+//! 4. Log; at intervals draw previews and write a checkpoint; on a stop signal write one and return.
+//! 5. Write the model.
+//!
+//! Every step is a function of the weights, the seed and the step's number. So a run that was killed and
+//! resumed ends with the same weights as one that was not.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::{Checkpoints, MODEL_FILE, Record};
+use super::learner::{Applied, BatchSource, Learner};
+use super::log::RunLog;
+use super::progress::Progress;
+use super::rate::RateConfig;
+use super::weights::OptimizerConfig;
+use super::workers::Workers;
+use crate::error::{Error, Result};
+
+/// How often a run may go back before it gives up.
+const MOST_ROLLBACKS: usize = 20;
+
+/// Settings of a run: the `[train]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Steps in all.
+    pub steps: u64,
+    /// Pictures per step.
+    pub batch: usize,
+    /// Parts a batch is cut into; their gradients are averaged, and as many run at once as there are cores.
+    #[serde(default = "RunConfig::default_micro_batches")]
+    pub micro_batches: usize,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps between checkpoints.
+    #[serde(default = "RunConfig::default_interval")]
+    pub checkpoint_every: u64,
+    /// Checkpoints kept.
+    #[serde(default = "RunConfig::default_keep")]
+    pub keep: usize,
+    /// Steps between previews; 0 for none.
+    #[serde(default = "RunConfig::default_interval")]
+    pub preview_every: u64,
+    /// Learning rate.
+    #[serde(default)]
+    pub rate: RateConfig,
+    /// Optimizer.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+}
+
+impl RunConfig {
+    fn default_micro_batches() -> usize {
+        2
+    }
+
+    fn default_interval() -> u64 {
+        1000
+    }
+
+    fn default_keep() -> usize {
+        2
+    }
+
+    /// Pictures per micro-batch.
+    pub fn micro_batch(&self) -> usize {
+        self.batch / self.micro_batches.max(1)
+    }
+
+    /// # Errors
+    /// [`Error::Config`] names the value that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let at_least_one = [
+            ("steps", self.steps),
+            ("batch", self.batch as u64),
+            ("micro_batches", self.micro_batches as u64),
+            ("checkpoint_every", self.checkpoint_every),
+            ("keep", self.keep as u64),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(Error::config(format!("train.{key}"), "expected at least 1, found 0"));
+            }
+        }
+        if !self.batch.is_multiple_of(self.micro_batches) {
+            let reason = format!("{} micro-batches do not divide a batch of {}", self.micro_batches, self.batch);
+            return Err(Error::config("train.micro_batches", reason));
+        }
+        self.rate.validate()?;
+        self.optimizer.validate()
+    }
+}
+
+/// Where a run writes, how it talks, and when it is asked to stop.
+pub struct RunContext<'a> {
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// The resolved configuration, kept in every checkpoint.
+    pub config: serde_json::Value,
+    /// Shows what happens.
+    pub progress: &'a mut dyn Progress,
+    /// Set by a signal handler: write a checkpoint and return.
+    pub stop: &'a AtomicBool,
+    /// Micro-batches at once.
+    pub workers: usize,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// All steps are done.
+    Finished {
+        /// The trained model.
+        model: PathBuf,
+        /// Steps left out after a loss that was not finite.
+        skipped: Vec<u64>,
+    },
+    /// Asked to stop; the checkpoint holds everything.
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Trains until the last step or a stop signal.
+///
+/// # Errors
+/// Whatever the learner, its batches or the disk report; [`Error::Training`] where losses keep being
+/// not finite.
+pub fn run<L: Learner>(
+    learner: &mut L,
+    source: &mut dyn BatchSource<Batch = L::Batch>,
+    config: &RunConfig,
+    context: RunContext<'_>,
+) -> Result<Outcome> {
+    let mut run = Run::start(learner, config, context)?;
+    while run.step < config.steps {
+        if run.context.stop.load(Ordering::Relaxed) {
+            run.checkpoint()?;
+            run.context.progress.end();
+            return Ok(Outcome::Stopped { step: run.step });
+        }
+        if let Some(note) = run.learner.prepare(run.step, source)? {
+            run.context.progress.note(&note);
+        }
+        run.one_step(source)?;
+    }
+    run.finish()
+}
+
+/// A run in progress.
+struct Run<'a, L: Learner> {
+    learner: &'a mut L,
+    config: &'a RunConfig,
+    context: RunContext<'a>,
+    checkpoints: Checkpoints,
+    workers: Workers,
+    log: RunLog,
+    step: u64,
+    skipped: BTreeSet<u64>,
+}
+
+impl<'a, L: Learner> Run<'a, L> {
+    fn start(learner: &'a mut L, config: &'a RunConfig, mut context: RunContext<'a>) -> Result<Self> {
+        std::fs::create_dir_all(context.folder).map_err(Error::io(context.folder))?;
+        let checkpoints = Checkpoints::new(context.folder, config.keep);
+        let (found, broken) = checkpoints.newest()?;
+        for error in broken {
+            context.progress.note(&format!("passed over a broken checkpoint: {error}"));
+        }
+        let (step, skipped) = match found {
+            Some((record, state)) => {
+                learner.restore(&state)?;
+                context.progress.note(&format!("going on from step {}", record.step));
+                (record.step, record.skipped.into_iter().collect())
+            }
+            None => (0, BTreeSet::new()),
+        };
+        let log = RunLog::open(context.folder, L::COLUMNS, Some(step))?;
+        let workers = Workers::new(context.workers.min(config.micro_batches))?;
+        context.progress.begin("training", step, config.steps);
+        let run = Self { learner, config, context, checkpoints, workers, log, step, skipped };
+        if step == 0 {
+            // A loss that is not finite before the first interval needs something to go back to.
+            run.checkpoint()?;
+        }
+        Ok(run)
+    }
+
+    fn one_step(&mut self, source: &mut dyn BatchSource<Batch = L::Batch>) -> Result<()> {
+        let step = self.step;
+        if self.skipped.contains(&step) {
+            self.step += 1;
+            return Ok(());
+        }
+        let learner = &*self.learner;
+        let batches = source.batches(step)?;
+        let parts = self.workers.run(batches, |index, batch| learner.part(step, index, batch))?;
+        let rate = self.config.rate.at(step, self.config.steps);
+        match self.learner.apply(step, parts, rate)? {
+            Applied::NotFinite(what) => self.roll_back(&what),
+            Applied::Updated(values) => self.after_update(&values),
+        }
+    }
+
+    fn after_update(&mut self, values: &[f64]) -> Result<()> {
+        let scalars: Vec<(&str, f64)> = L::COLUMNS.iter().copied().zip(values.iter().copied()).collect();
+        self.log.scalars(self.step, &scalars)?;
+        self.step += 1;
+        let shown: Vec<String> = scalars.iter().take(3).map(|(name, value)| format!("{name} {value:.4}")).collect();
+        self.context.progress.step(self.step, &shown.join("  "));
+        let is_last = self.step == self.config.steps;
+        if self.config.preview_every > 0 && (self.step.is_multiple_of(self.config.preview_every) || is_last) {
+            self.preview()?;
+        }
+        if self.step.is_multiple_of(self.config.checkpoint_every) || is_last {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn preview(&mut self) -> Result<()> {
+        for (name, picture) in self.learner.previews(self.step)? {
+            let path = self.context.folder.join("previews").join(format!("{name}-{:09}.png", self.step));
+            picture.save_png(&path)?;
+            self.log.image(name, self.step, &picture)?;
+        }
+        self.log.draw_curves()
+    }
+
+    fn checkpoint(&self) -> Result<()> {
+        let record = Record {
+            version: env!("CARGO_PKG_VERSION").into(),
+            step: self.step,
+            skipped: self.skipped.iter().copied().collect(),
+            config: self.context.config.clone(),
+            checksum: 0,
+        };
+        let export = |path: &Path| self.learner.export(path, self.step);
+        self.checkpoints.save(record, &self.learner.state(), export).map(|_| ())
+    }
+
+    /// Back to the last checkpoint, and from there again without the step that failed.
+    fn roll_back(&mut self, what: &str) -> Result<()> {
+        let failed = self.step;
+        self.skipped.insert(failed);
+        if self.skipped.len() > MOST_ROLLBACKS {
+            let reason = format!("{what} at step {failed}, and {MOST_ROLLBACKS} times before; try a lower train.rate.peak");
+            return Err(Error::Training(reason));
+        }
+        let (Some((record, state)), _) = self.checkpoints.newest()? else {
+            return Err(Error::Training(format!("{what} at step {failed}, and there is no checkpoint to go back to")));
+        };
+        self.learner.restore(&state)?;
+        self.step = record.step;
+        self.log = RunLog::open(self.context.folder, L::COLUMNS, Some(record.step))?;
+        let note = format!("{what} at step {failed}: back to step {}, and on without step {failed}", record.step);
+        self.context.progress.note(&note);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Outcome> {
+        let model = self.context.folder.join(MODEL_FILE);
+        self.learner.export(&model, self.step)?;
+        self.log.draw_curves()?;
+        self.context.progress.end();
+        Ok(Outcome::Finished { model, skipped: self.skipped.into_iter().collect() })
+    }
+}
