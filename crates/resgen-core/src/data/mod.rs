@@ -1,1 +1,14 @@
 //! Datasets: picture folders, loaders, and the cache of codes.
+
+pub mod folder;
+pub mod loader;
+mod order;
+pub mod pass;
+mod prefetch;
+pub mod source;
+mod walk;
+
+pub use folder::{Layout, PictureFolder, Problem};
+pub use loader::{Batch, Loader, LoaderOptions};
+pub use pass::{Pass, PassBatch, PassOptions};
+pub use source::CacheLimit;
