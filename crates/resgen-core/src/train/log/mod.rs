@@ -1,8 +1,11 @@
-//! What a run writes down: a table.
+//! What a run writes down: a table, TensorBoard events, curves.
 
 mod append;
+mod protobuf;
 mod scalars;
 mod table;
+mod tensorboard;
 
 pub use scalars::ScalarLog;
 pub use table::{Row, ScalarTable};
+pub use tensorboard::EventWriter;
