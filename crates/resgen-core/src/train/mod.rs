@@ -1,12 +1,13 @@
 //! Training: one loop, its optimizer, its checkpoints and its logs.
 
 pub mod atomic;
+pub mod checkpoint;
+pub mod learner;
 pub mod log;
 pub mod model_file;
 pub mod progress;
 pub mod rate;
-pub mod weights;
-pub mod checkpoint;
-pub mod learner;
 pub mod run;
+pub mod tokenizer;
+pub mod weights;
 pub mod workers;
