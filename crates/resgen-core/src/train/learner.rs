@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::log::Panel;
 use crate::error::Result;
 use crate::nn::parameters::NamedTensors;
 use crate::signal::Picture;
@@ -35,6 +36,9 @@ pub trait Learner: Sync {
     type Part: Send;
     /// Names of the scalars logged every step.
     const COLUMNS: &'static [&'static str];
+
+    /// How the curves of those scalars are grouped.
+    fn panels() -> Vec<Panel>;
 
     /// Anything to be done once before `step`, with access to batches. Returns a note for the user.
     ///

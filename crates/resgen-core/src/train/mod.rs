@@ -2,9 +2,12 @@
 
 pub mod atomic;
 pub mod checkpoint;
+pub mod config;
 pub mod learner;
 pub mod log;
 pub mod model_file;
+pub mod pictures;
+pub mod preview;
 pub mod progress;
 pub mod rate;
 pub mod run;

@@ -137,11 +137,11 @@ pub enum Outcome {
 /// # Errors
 /// Whatever the learner, its batches or the disk report; [`Error::Training`] where losses keep being
 /// not finite.
-pub fn run<L: Learner>(
-    learner: &mut L,
+pub fn run<'a, L: Learner>(
+    learner: &'a mut L,
     source: &mut dyn BatchSource<Batch = L::Batch>,
-    config: &RunConfig,
-    context: RunContext<'_>,
+    config: &'a RunConfig,
+    context: RunContext<'a>,
 ) -> Result<Outcome> {
     let mut run = Run::start(learner, config, context)?;
     while run.step < config.steps {
@@ -171,7 +171,7 @@ struct Run<'a, L: Learner> {
 }
 
 impl<'a, L: Learner> Run<'a, L> {
-    fn start(learner: &'a mut L, config: &'a RunConfig, mut context: RunContext<'a>) -> Result<Self> {
+    fn start(learner: &'a mut L, config: &'a RunConfig, context: RunContext<'a>) -> Result<Self> {
         std::fs::create_dir_all(context.folder).map_err(Error::io(context.folder))?;
         let checkpoints = Checkpoints::new(context.folder, config.keep);
         let (found, broken) = checkpoints.newest()?;
@@ -186,7 +186,7 @@ impl<'a, L: Learner> Run<'a, L> {
             }
             None => (0, BTreeSet::new()),
         };
-        let log = RunLog::open(context.folder, L::COLUMNS, Some(step))?;
+        let log = RunLog::open(context.folder, L::COLUMNS, L::panels(), Some(step))?;
         let workers = Workers::new(context.workers.min(config.micro_batches))?;
         context.progress.begin("training", step, config.steps);
         let run = Self { learner, config, context, checkpoints, workers, log, step, skipped };
@@ -230,12 +230,15 @@ impl<'a, L: Learner> Run<'a, L> {
     }
 
     fn preview(&mut self) -> Result<()> {
+        let folder = self.context.folder.join("previews");
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         for (name, picture) in self.learner.previews(self.step)? {
-            let path = self.context.folder.join("previews").join(format!("{name}-{:09}.png", self.step));
+            let path = folder.join(format!("{name}-{:09}.png", self.step));
             picture.save_png(&path)?;
-            self.log.image(name, self.step, &picture)?;
+            let png = std::fs::read(&path).map_err(Error::io(&path))?;
+            self.log.images(name, self.step, &png)?;
         }
-        self.log.draw_curves()
+        self.log.curves()
     }
 
     fn checkpoint(&self) -> Result<()> {
@@ -263,16 +266,16 @@ impl<'a, L: Learner> Run<'a, L> {
         };
         self.learner.restore(&state)?;
         self.step = record.step;
-        self.log = RunLog::open(self.context.folder, L::COLUMNS, Some(record.step))?;
+        self.log = RunLog::open(self.context.folder, L::COLUMNS, L::panels(), Some(record.step))?;
         let note = format!("{what} at step {failed}: back to step {}, and on without step {failed}", record.step);
         self.context.progress.note(&note);
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Outcome> {
+    fn finish(self) -> Result<Outcome> {
         let model = self.context.folder.join(MODEL_FILE);
         self.learner.export(&model, self.step)?;
-        self.log.draw_curves()?;
+        self.log.curves()?;
         self.context.progress.end();
         Ok(Outcome::Finished { model, skipped: self.skipped.into_iter().collect() })
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::log::{Panel, Scale};
 use super::learner::{Applied, BatchSource, Learner};
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
@@ -155,6 +156,20 @@ impl Learner for TokenizerLearner {
     type Part = TokenizerPart;
     const COLUMNS: &'static [&'static str] =
         &["loss", "psnr", "commitment", "revived", "gradient_norm", "learning_rate"];
+
+    fn panels() -> Vec<Panel> {
+        let panel = |title: &str, axis: &str, columns: &[&str], scale| Panel {
+            title: title.into(),
+            axis: axis.into(),
+            columns: columns.iter().map(|&column| column.into()).collect(),
+            scale,
+        };
+        vec![
+            panel("Reconstruction", "PSNR in dB", &["psnr"], Scale::Linear),
+            panel("Losses", "loss", &["loss", "commitment"], Scale::Log),
+            panel("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
+        ]
+    }
 
     fn prepare(
         &mut self,

@@ -1,0 +1,154 @@
+//! Experiments as TOML files: parsed strictly, overridden from the command line, kept in checkpoints.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::run::RunConfig;
+use super::tokenizer::LossConfig;
+use crate::data::Layout;
+use crate::error::{Error, Result, nearest};
+use crate::signal::resize::{Crop, Flip};
+use crate::tokenizer::ImageTokenizerConfig;
+
+/// Pictures to learn from: the `[data]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Folder of training pictures.
+    pub train: PathBuf,
+    /// Folder of held-out pictures, for previews and measurements.
+    #[serde(default)]
+    pub heldout: Option<PathBuf>,
+    /// One sub-folder a class, or all pictures of no class in one folder.
+    #[serde(default = "DataConfig::default_layout")]
+    pub layout: Layout,
+    /// Which square of a picture is taken.
+    #[serde(default = "DataConfig::default_crop")]
+    pub crop: Crop,
+    /// Whether pictures are mirrored at random.
+    #[serde(default = "DataConfig::default_flip")]
+    pub flip: Flip,
+}
+
+impl DataConfig {
+    fn default_layout() -> Layout {
+        Layout::Classes
+    }
+
+    fn default_crop() -> Crop {
+        Crop::Center
+    }
+
+    fn default_flip() -> Flip {
+        Flip::Never
+    }
+}
+
+/// Everything that makes a tokenizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerExperiment {
+    /// Licence of the resulting weights.
+    #[serde(default = "unstated")]
+    pub licence: String,
+    /// Pictures.
+    pub data: DataConfig,
+    /// Sizes.
+    pub tokenizer: ImageTokenizerConfig,
+    /// Losses.
+    #[serde(default)]
+    pub losses: LossConfig,
+    /// The run.
+    pub train: RunConfig,
+}
+
+/// What a model says of its licence where the config says nothing.
+pub fn unstated() -> String {
+    "not stated".into()
+}
+
+/// Reads a config file and applies `key=value` overrides (dotted keys, TOML values; a bare word is text).
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] for the file, [`Error::Config`] for a key that is unknown, missing or of
+/// the wrong type, with the nearest right spelling.
+pub fn load<C: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<C> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let mut table: Table = toml::from_str(&text).map_err(|error| Error::file(path, error))?;
+    for text in overrides {
+        override_key(&mut table, text)?;
+    }
+    parse(table)
+}
+
+fn parse<C: DeserializeOwned>(table: Table) -> Result<C> {
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.inner().to_string();
+        Error::config(path, with_hint(reason.trim()))
+    })
+}
+
+/// Adds the nearest spelling to serde's "unknown field `x`, expected one of `a`, `b`".
+fn with_hint(reason: &str) -> String {
+    let quoted: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((unknown, known)) if reason.starts_with("unknown") => {
+            format!("{reason}{}", nearest(unknown, known.iter().copied()))
+        }
+        _ => reason.to_owned(),
+    }
+}
+
+fn override_key(table: &mut Table, text: &str) -> Result<()> {
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| Error::config(text, "expected KEY=VALUE, found no `=`"))?;
+    let value = match format!("value = {value}").parse::<Table>() {
+        Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| Value::String(value.into())),
+        Err(_) => Value::String(value.into()),
+    };
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts.pop().filter(|last| !last.is_empty());
+    let last = last.ok_or_else(|| Error::config(key, "expected a dotted key"))?;
+    let mut place = table;
+    for part in parts {
+        let next = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        place = next.as_table_mut().ok_or_else(|| Error::config(key, format!("`{part}` is not a section")))?;
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[data]\ntrain = \"a\"\n[tokenizer]\nresolution = 64\nchannels = [8, 16]\nlatent = 4\nvocabulary = 8\ndepth = 2\n[train]\nsteps = 5\nbatch = 4\n";
+
+    fn load_with(text: &str, overrides: &[&str]) -> Result<TokenizerExperiment> {
+        let file = tempfile::NamedTempFile::new().map_err(Error::io("temporary file"))?;
+        std::fs::write(file.path(), text).map_err(Error::io(file.path()))?;
+        load(file.path(), &overrides.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn overrides_replace_and_add() {
+        let config = load_with(TEXT, &["train.steps=7", "train.rate.peak=0.5", "data.heldout=b/c"]).unwrap();
+        assert_eq!(config.train.steps, 7);
+        assert_eq!(config.train.rate.peak, 0.5);
+        assert_eq!(config.data.heldout, Some("b/c".into()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_right_one() {
+        let error = load_with(TEXT, &["train.step=7"]).unwrap_err().to_string();
+        assert!(error.contains("train") && error.contains("did you mean `steps`?"), "{error}");
+        let error = load_with(TEXT, &["train.steps=many"]).unwrap_err().to_string();
+        assert!(error.contains("train.steps"), "{error}");
+        let error = load_with(&TEXT.replace("steps = 5\n", ""), &[]).unwrap_err().to_string();
+        assert!(error.contains("missing field `steps`"), "{error}");
+    }
+}

@@ -1,0 +1,41 @@
+//! Micro-batches of pictures from a folder.
+
+use super::learner::BatchSource;
+use super::tokenizer::PictureBatch;
+use crate::data::Loader;
+use crate::error::Result;
+
+/// Cuts a loader's batches into micro-batches.
+pub struct PictureSource {
+    loader: Option<Loader>,
+    micro_batches: usize,
+}
+
+impl PictureSource {
+    /// Batches of `loader` in `micro_batches` equal parts.
+    pub fn new(loader: Loader, micro_batches: usize) -> Self {
+        Self { loader: Some(loader), micro_batches }
+    }
+
+    /// The loader: it knows which files could not be read.
+    pub fn loader(&self) -> Option<&Loader> {
+        self.loader.as_ref()
+    }
+}
+
+impl BatchSource for PictureSource {
+    type Batch = PictureBatch;
+
+    fn batches(&mut self, step: u64) -> Result<Vec<PictureBatch>> {
+        if let Some(loader) = self.loader.take() {
+            self.loader = Some(if loader.step() == step { loader } else { loader.start_at(step) });
+        }
+        let Some(loader) = &mut self.loader else { return Ok(Vec::new()) };
+        let batch = loader.next_batch()?;
+        let (pictures, parts) = (batch.classes.len(), self.micro_batches);
+        let size = pictures / parts;
+        let values = batch.pixels.len() / parts;
+        let cut = batch.pixels.chunks(values).enumerate();
+        Ok(cut.map(|(part, pixels)| PictureBatch { pixels: pixels.to_vec(), first: part * size }).collect())
+    }
+}

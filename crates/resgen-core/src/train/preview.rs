@@ -1,0 +1,58 @@
+//! Pictures that show how a training goes.
+
+use burn::tensor::Tensor;
+
+use crate::error::Result;
+use crate::signal::Picture;
+use crate::signal::draw::Grid;
+use crate::tokenizer::ImageTokenizer;
+
+/// Pictures and their approximations at depth 1, 2, 4, … and D, a column a picture.
+///
+/// # Shapes
+/// pixels `[B, 3, S, S]`
+///
+/// # Errors
+/// Where the pictures do not fit the tokenizer.
+pub fn reconstructions(tokenizer: &ImageTokenizer, pixels: Tensor<4>) -> Result<Picture> {
+    let codes = tokenizer.encode(pixels.clone())?;
+    let mut grid = Grid::new("").row("original", pictures(pixels)?);
+    for depth in doublings(codes.depth()) {
+        let decoded = tokenizer.decode(&codes.truncated(depth)?)?;
+        grid = grid.row(format!("depth {depth}"), pictures(decoded)?);
+    }
+    grid.draw()
+}
+
+/// 1, 2, 4, … up to `depth`, and `depth` itself.
+pub fn doublings(depth: usize) -> Vec<usize> {
+    let mut depths: Vec<usize> = std::iter::successors(Some(1), |d| Some(2 * d)).take_while(|&d| d < depth).collect();
+    depths.push(depth);
+    depths
+}
+
+/// # Shapes
+/// `[B, 3, S, S]` in [−1, 1], values beyond are clamped
+///
+/// # Errors
+/// Where the device cannot be read.
+pub fn pictures(pixels: Tensor<4>) -> Result<Vec<Picture>> {
+    let [_, channels, height, width] = pixels.dims();
+    let values = pixels
+        .try_into_vec_as::<f32>()
+        .map_err(|error| crate::Error::argument("device", format!("{error:?}")))?;
+    values
+        .chunks(channels * height * width)
+        .map(|values| Picture::from_unit(values, width as u32, height as u32))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn doublings_end_at_the_depth() {
+        assert_eq!(super::doublings(1), [1]);
+        assert_eq!(super::doublings(8), [1, 2, 4, 8]);
+        assert_eq!(super::doublings(12), [1, 2, 4, 8, 12]);
+    }
+}
