@@ -1,9 +1,10 @@
 //! Progress on the terminal.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use resgen_core::train::progress::Progress;
 
 /// How far apart the plain lines are when stderr is a file or a pipe.
@@ -71,13 +72,27 @@ impl Drop for TerminalProgress {
 }
 
 fn bar(what: &str, start: u64, total: u64) -> ProgressBar {
-    let template = "{prefix} {wide_bar:.cyan/blue} {human_pos}/{human_len} \
-                    {per_sec} {elapsed} (left {eta}) {msg}";
+    let template =
+        "{prefix} {wide_bar:.cyan/blue} {human_pos}/{human_len} {rate} {elapsed} (left {left}) {msg}";
+    // indicatif's own rate would count the steps before a resume.
+    let rate = move |state: &ProgressState| {
+        state.pos().saturating_sub(start) as f64 / state.elapsed().as_secs_f64().max(1e-3)
+    };
     // The template is fixed; were it wrong, the plain bar would do.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Without `with_position`, the steps before a resume would count into the rate.
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        // A write to the terminal's buffer cannot fail.
+        .with_key("rate", move |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{:.2}/s", rate(state));
+        })
+        .with_key("left", move |state: &ProgressState, out: &mut dyn Write| {
+            let steps = total.saturating_sub(state.pos()) as f64;
+            let _ = match Duration::try_from_secs_f64(steps / rate(state)) {
+                Ok(left) => write!(out, "{:#}", HumanDuration(left)),
+                Err(_) => write!(out, "?"),
+            };
+        });
     let bar = ProgressBar::new(total).with_position(start).with_style(style).with_prefix(what.to_owned());
-    bar.reset_eta();
     // The clock goes on during a slow step.
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
