@@ -33,6 +33,15 @@ const SYMBOL_WORDS: [&str; 25] = [
     "elleboli",
     "alfa-beta",
 ];
+/// Phrases of licence lines that are not open. A packager's word is not enough here: some packaged
+/// files still carry an older, narrower licence in their name table.
+const RESTRICTIONS: [&str; 5] = [
+    "free for personal",
+    "personal use only",
+    "non-commercial use only",
+    "noncommercial use only",
+    "without derivatives",
+];
 /// Two drawings more alike than this count as one.
 const SAME: f32 = 0.985;
 /// Mean ink of all characters above which they are blocks.
@@ -49,6 +58,10 @@ const LEAST_RECOGNISED: f64 = 0.4;
 pub fn judge_alone(face: &Face) -> Result<(), Rejection> {
     if SYMBOL_WORDS.iter().any(|word| face.all_names.contains(word)) {
         return Err(Rejection::SymbolName);
+    }
+    let restricts = |line: &String| RESTRICTIONS.iter().any(|phrase| line.to_lowercase().contains(phrase));
+    if face.licence.iter().any(restricts) {
+        return Err(Rejection::RestrictedLicence);
     }
     if face.ink.iter().sum::<f32>() / face.ink.len() as f32 > SOLID {
         return Err(Rejection::SolidCharacters);
@@ -134,6 +147,15 @@ mod tests {
         let mut solid = face("Plain", "a", 0);
         solid.ink.fill(0.95);
         assert_eq!(judge_alone(&solid), Err(Rejection::SolidCharacters));
+    }
+
+    #[test]
+    fn a_licence_line_that_restricts_use_is_respected() {
+        let mut restricted = face("Plain", "a", 0);
+        restricted.licence = vec!["This font is Free for Personal, non-commercial use.".into()];
+        assert_eq!(judge_alone(&restricted), Err(Rejection::RestrictedLicence));
+        restricted.licence = vec!["For commercial and non-commercial work, SIL OFL 1.1".into()];
+        assert_eq!(judge_alone(&restricted), Ok(()));
     }
 
     #[test]

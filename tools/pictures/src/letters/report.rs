@@ -30,13 +30,13 @@ fn licences(faces: &[Face], families: &[Family]) -> String {
     for family in families {
         let members = || family.faces.iter().map(|&i| &faces[i]);
         let folders: BTreeSet<&str> = members().map(|f| f.folder.as_str()).collect();
-        let lines: BTreeSet<&str> = members().flat_map(|f| f.licence.iter().map(String::as_str)).collect();
+        let lines: BTreeSet<String> = members().flat_map(|f| f.licence.iter().map(|l| shorten(l))).collect();
         let _ = write!(text, "\n## {}\n\n", family.name);
         for folder in folders {
             let _ = writeln!(text, "- Folder: `{folder}`");
         }
         for line in &lines {
-            let _ = writeln!(text, "- {}", shorten(line));
+            let _ = writeln!(text, "- {line}");
         }
         if lines.is_empty() {
             text.push_str("- No licence line in the font: see its package.\n");

@@ -41,6 +41,8 @@ pub enum Rejection {
     MissingCharacters,
     /// The name says symbols, ornaments, barcodes or mathematics.
     SymbolName,
+    /// Its own licence line restricts use or derived works.
+    RestrictedLicence,
     /// A character draws nothing, or next to nothing.
     BlankCharacters,
     /// Characters are nearly solid blocks.
@@ -62,6 +64,7 @@ impl Rejection {
             Self::Unreadable => "could not be parsed",
             Self::MissingCharacters => "lacks some of the 62 characters",
             Self::SymbolName => "named as a symbol, ornament or mathematics face",
+            Self::RestrictedLicence => "its own licence line restricts use or derived works",
             Self::BlankCharacters => "draws some characters blank",
             Self::SolidCharacters => "draws solid blocks",
             Self::RepeatedDrawings => "repeats one drawing for many characters",
