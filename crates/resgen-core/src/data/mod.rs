@@ -1,14 +1,17 @@
 //! Datasets: picture folders, loaders, and the cache of codes.
 
 pub mod folder;
+pub mod inspect;
 pub mod loader;
 mod order;
 pub mod pass;
 mod prefetch;
+mod sheet;
 pub mod source;
 mod walk;
 
 pub use folder::{Layout, PictureFolder, Problem};
+pub use inspect::{InspectOptions, Inspection, inspect};
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use pass::{Pass, PassBatch, PassOptions};
 pub use source::CacheLimit;

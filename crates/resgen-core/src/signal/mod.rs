@@ -1,8 +1,11 @@
 //! Pictures in and out.
 
+mod canvas;
 pub mod decode;
+pub mod draw;
 pub mod image;
 mod jpeg;
 pub mod resize;
+pub mod text;
 
 pub use image::Picture;
