@@ -35,7 +35,9 @@ fn main() -> anyhow::Result<()> {
         let size = experiment.tokenizer.resolution as u32;
         let picture = (3 * size * size) as usize;
         let stride = (count / 16).max(1);
-        for (index, batch) in Pass::new(heldout, &PassOptions { batch_size: 1, size, ..Default::default() })?.enumerate() {
+        for (index, batch) in
+            Pass::new(heldout, &PassOptions { batch_size: 1, size, ..Default::default() })?.enumerate()
+        {
             if index % stride == stride / 2 && samples.len() < 16 * picture {
                 samples.extend(batch.pixels);
             }

@@ -52,6 +52,9 @@ pub struct PassBatch {
 #[derive(Debug)]
 pub struct Pass {
     running: Prefetch<PassBatch>,
+    folder: Arc<PictureFolder>,
+    /// The first item of the next batch.
+    next: usize,
 }
 
 impl Pass {
@@ -65,7 +68,8 @@ impl Pass {
             return Err(Error::argument("batch_size", "must be at least 1"));
         }
         let count = folder.items().len();
-        let source = Source::new(folder, options.size, Crop::Center, Flip::Never, CacheLimit(0))?;
+        let source =
+            Source::new(Arc::clone(&folder), options.size, Crop::Center, Flip::Never, CacheLimit(0))?;
         let workers = pool(options.threads)?;
         let mut first = 0;
         let running = Prefetch::start(options.prefetch, move |_| {
@@ -73,15 +77,26 @@ impl Pass {
             first = range.end;
             (!range.is_empty()).then(|| workers.install(|| read_range(&source, range)))
         })?;
-        Ok(Self { running })
+        Ok(Self { running, folder, next: 0 })
     }
 }
 
 impl Iterator for Pass {
-    type Item = PassBatch;
+    type Item = Result<PassBatch>;
 
-    fn next(&mut self) -> Option<PassBatch> {
-        self.running.next()
+    /// An error means that the background work broke off: without it, a set cut short would pass for
+    /// a whole one.
+    fn next(&mut self) -> Option<Self::Item> {
+        let count = self.folder.items().len();
+        if self.next == count {
+            return None;
+        }
+        let batch = self.running.next().ok_or_else(|| {
+            let reason = format!("reading broke off at picture {} of {count}", self.next);
+            Error::file(self.folder.root(), reason)
+        });
+        self.next = batch.as_ref().map_or(count, |batch| batch.range.end);
+        Some(batch)
     }
 }
 
@@ -127,7 +142,7 @@ mod tests {
         std::fs::write(root.path().join("b/3.png"), b"").unwrap();
         let folder = Arc::new(PictureFolder::scan(root.path(), Layout::Classes).unwrap());
         let options = PassOptions { batch_size: 3, size: 2, threads: 2, prefetch: 1 };
-        let batches: Vec<_> = Pass::new(folder, &options).unwrap().collect();
+        let batches: Vec<_> = Pass::new(folder, &options).unwrap().map(Result::unwrap).collect();
 
         assert_eq!(batches.len(), 2);
         assert_eq!((batches[0].range.clone(), batches[1].range.clone()), (0..3, 3..5));

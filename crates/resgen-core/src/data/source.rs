@@ -113,7 +113,7 @@ impl Source {
 }
 
 /// The reason alone, since a [`Problem`] has the path already.
-pub(crate) fn reason_of(error: Error) -> String {
+pub(super) fn reason_of(error: Error) -> String {
     match error {
         Error::File { reason, .. } => reason,
         Error::Io { source, .. } => source.to_string(),

@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<Decoded> {
     let format = format_of(bytes, path)?;
     // The decoders are written for well-formed files and assert some of what they expect; one bad
     // file among a million must not end a training run. Nothing outlives the call but the result,
-    // so there is no state a panic could leave broken.
+    // so there is no state a panic could leave broken. (The process's panic hook still hears of it.)
     catch_unwind(AssertUnwindSafe(|| decode_as(bytes, format)))
         .unwrap_or_else(|_| Err("corrupt: the decoder gave up".to_owned()))
         .map_err(|reason| Error::file(path, reason))

@@ -40,3 +40,28 @@ pub(super) fn components(bytes: &[u8]) -> Result<u8, String> {
         Err("truncated: it has no end-of-picture mark".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::components;
+
+    /// Start; a segment of four bytes that holds an end mark; a frame of 3 components; a scan; two bytes.
+    const BEGINNING: &[u8] = &[
+        0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0, 0, 0xFF, 0xC0, 0, 11, 8, 0, 1, 0, 1, 3, 0, 0, 0, 0xFF,
+        0xDA, 0, 2, 0xFF, 0x00,
+    ];
+
+    #[test]
+    fn only_an_end_after_the_scan_counts() {
+        assert!(components(BEGINNING).unwrap_err().contains("no end-of-picture mark"));
+        assert_eq!(components(&[BEGINNING, &[0xFF, 0xD9]].concat()), Ok(3));
+        assert!(components(&BEGINNING[..20]).unwrap_err().contains("before the pixels begin"));
+        assert!(components(&[]).is_err());
+    }
+
+    #[test]
+    fn bytes_between_segments_are_passed_over() {
+        let padded = [&BEGINNING[..10], &[7, 0xFF], &BEGINNING[10..], &[0xFF, 0xD9]].concat();
+        assert_eq!(components(&padded), Ok(3));
+    }
+}

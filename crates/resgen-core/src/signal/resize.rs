@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::signal::Picture;
 
+/// The longest side of a picture on its way to a crop, in pixels: a line of one pixel by thousands
+/// would otherwise be enlarged to gigabytes.
+const MAX_SIDE: u32 = 65_535;
 /// The least part of the shorter side that a random crop shows.
 const MIN_CROP: f64 = 0.8;
 
@@ -37,7 +40,7 @@ impl Crop {
     /// A `size` x `size` picture of the chosen part, drawn from `rng` where the choice is random.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a size of zero.
+    /// [`Error::Argument`] for a size of zero, or a picture so thin that it would become a giant.
     pub fn apply(self, picture: &Picture, size: u32, rng: &mut impl Rng) -> Result<Picture> {
         match self {
             Self::Center => center_crop(picture, size),
@@ -60,7 +63,7 @@ impl Flip {
 /// shorter side is at least twice the size, then resized (bicubic) until it is the size, then cut.
 ///
 /// # Errors
-/// [`Error::Argument`] for a size of zero.
+/// [`Error::Argument`] for a size of zero, or a picture so thin that it would become a giant.
 pub fn center_crop(picture: &Picture, size: u32) -> Result<Picture> {
     let shrunk = shorter_side_to(picture, size)?;
     let (left, top) = ((shrunk.width() - size) / 2, (shrunk.height() - size) / 2);
@@ -70,7 +73,7 @@ pub fn center_crop(picture: &Picture, size: u32) -> Result<Picture> {
 /// A random square of `picture` at `size` x `size`, as ADM makes it: of 0.8 to 1 of the shorter side.
 ///
 /// # Errors
-/// [`Error::Argument`] for a size of zero.
+/// [`Error::Argument`] for a size of zero, or a picture so thin that it would become a giant.
 pub fn random_crop(picture: &Picture, size: u32, rng: &mut impl Rng) -> Result<Picture> {
     let largest = (f64::from(size) / MIN_CROP).ceil() as u32;
     let shrunk = shorter_side_to(picture, rng.random_range(size..=largest))?;
@@ -92,7 +95,14 @@ fn shorter_side_to(picture: &Picture, side: u32) -> Result<Picture> {
     let scale = f64::from(side) / f64::from(halved.width().min(halved.height()));
     // Python's `round`, which ADM uses, rounds halves to even. A side must not come out too short.
     let scaled = |length: u32| (f64::from(length) * scale).round_ties_even().max(f64::from(side)) as u32;
-    resize(&halved, scaled(halved.width()), scaled(halved.height()), FilterType::CatmullRom)
+    let (width, height) = (scaled(halved.width()), scaled(halved.height()));
+    if width.max(height) > MAX_SIDE {
+        let (from_width, from_height) = (picture.width(), picture.height());
+        let reason =
+            format!("a picture of {from_width} x {from_height} pixels is too thin for crops of {side}");
+        return Err(Error::argument("size", reason));
+    }
+    resize(&halved, width, height, FilterType::CatmullRom)
 }
 
 /// `picture` at `width` x `height`, by Pillow's method (the filter widens as the picture shrinks).
@@ -179,6 +189,8 @@ mod tests {
         let thin = Picture::filled(400, 1, [9, 8, 7]).unwrap();
         let crop = center_crop(&thin, 16).unwrap();
         assert_eq!(crop, Picture::filled(16, 16, [9, 8, 7]).unwrap());
+        // 400 to 1 at a height of 256 would be 102400 pixels wide.
+        assert!(center_crop(&thin, 256).unwrap_err().to_string().contains("too thin"));
     }
 
     #[test]

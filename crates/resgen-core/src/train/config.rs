@@ -116,7 +116,8 @@ fn override_key(table: &mut Table, text: &str) -> Result<()> {
     let mut place = table;
     for part in parts {
         let next = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        place = next.as_table_mut().ok_or_else(|| Error::config(key, format!("`{part}` is not a section")))?;
+        place =
+            next.as_table_mut().ok_or_else(|| Error::config(key, format!("`{part}` is not a section")))?;
     }
     place.insert(last.to_owned(), value);
     Ok(())

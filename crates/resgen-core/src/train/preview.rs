@@ -26,7 +26,8 @@ pub fn reconstructions(tokenizer: &ImageTokenizer, pixels: Tensor<4>) -> Result<
 
 /// 1, 2, 4, … up to `depth`, and `depth` itself.
 pub fn doublings(depth: usize) -> Vec<usize> {
-    let mut depths: Vec<usize> = std::iter::successors(Some(1), |d| Some(2 * d)).take_while(|&d| d < depth).collect();
+    let mut depths: Vec<usize> =
+        std::iter::successors(Some(1), |d| Some(2 * d)).take_while(|&d| d < depth).collect();
     depths.push(depth);
     depths
 }

@@ -92,7 +92,8 @@ impl RunConfig {
             }
         }
         if !self.batch.is_multiple_of(self.micro_batches) {
-            let reason = format!("{} micro-batches do not divide a batch of {}", self.micro_batches, self.batch);
+            let reason =
+                format!("{} micro-batches do not divide a batch of {}", self.micro_batches, self.batch);
             return Err(Error::config("train.micro_batches", reason));
         }
         self.rate.validate()?;
@@ -217,7 +218,8 @@ impl<'a, L: Learner> Run<'a, L> {
         let scalars: Vec<(&str, f64)> = L::COLUMNS.iter().copied().zip(values.iter().copied()).collect();
         self.log.scalars(self.step, &scalars)?;
         self.step += 1;
-        let shown: Vec<String> = scalars.iter().take(3).map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let shown: Vec<String> =
+            scalars.iter().take(3).map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.context.progress.step(self.step, &shown.join("  "));
         let is_last = self.step == self.config.steps;
         if self.config.preview_every > 0 && (self.step.is_multiple_of(self.config.preview_every) || is_last) {
@@ -258,16 +260,21 @@ impl<'a, L: Learner> Run<'a, L> {
         let failed = self.step;
         self.skipped.insert(failed);
         if self.skipped.len() > MOST_ROLLBACKS {
-            let reason = format!("{what} at step {failed}, and {MOST_ROLLBACKS} times before; try a lower train.rate.peak");
+            let reason = format!(
+                "{what} at step {failed}, and {MOST_ROLLBACKS} times before; try a lower train.rate.peak"
+            );
             return Err(Error::Training(reason));
         }
         let (Some((record, state)), _) = self.checkpoints.newest()? else {
-            return Err(Error::Training(format!("{what} at step {failed}, and there is no checkpoint to go back to")));
+            return Err(Error::Training(format!(
+                "{what} at step {failed}, and there is no checkpoint to go back to"
+            )));
         };
         self.learner.restore(&state)?;
         self.step = record.step;
         self.log = RunLog::open(self.context.folder, L::COLUMNS, L::panels(), Some(record.step))?;
-        let note = format!("{what} at step {failed}: back to step {}, and on without step {failed}", record.step);
+        let note =
+            format!("{what} at step {failed}: back to step {}, and on without step {failed}", record.step);
         self.context.progress.note(&note);
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::log::{Panel, Scale};
 use super::learner::{Applied, BatchSource, Learner};
+use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
 use super::weights::{Gradient, Weights};
@@ -184,7 +184,8 @@ impl Learner for TokenizerLearner {
         let (mut latents, mut rows, mut ahead) = (Vec::new(), 0, 0);
         while rows < wanted && ahead < 10_000 {
             for batch in source.batches(step + ahead)? {
-                let found = self.weights.model().encoder.forward(self.pixels(batch.pixels)?).flatten::<2>(0, 1);
+                let found =
+                    self.weights.model().encoder.forward(self.pixels(batch.pixels)?).flatten::<2>(0, 1);
                 rows += found.dims()[0];
                 latents.push(found);
             }
@@ -291,14 +292,29 @@ impl Learner for TokenizerLearner {
 
 /// The value of a tensor of one element.
 fn scalar(tensor: &Tensor<1>) -> Result<f64> {
-    tensor.clone().try_into_scalar::<f32>().map(f64::from).map_err(|error| Error::Training(format!("{error:?}")))
+    tensor
+        .clone()
+        .try_into_scalar::<f32>()
+        .map(f64::from)
+        .map_err(|error| Error::Training(format!("{error:?}")))
 }
 
 /// The tensor `name`, which must have `shape`.
-fn tensor<const D: usize>(state: &NamedTensors, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
-    let data = state.get(name).ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), format!("{shape:?}"), "none"))?;
+fn tensor<const D: usize>(
+    state: &NamedTensors,
+    name: &str,
+    shape: [usize; D],
+    device: &Device,
+) -> Result<Tensor<D>> {
+    let data = state
+        .get(name)
+        .ok_or_else(|| Error::mismatch(format!("tensor `{name}`"), format!("{shape:?}"), "none"))?;
     if data.shape().to_vec() != shape {
-        return Err(Error::mismatch(format!("tensor `{name}`"), format!("{shape:?}"), format!("{:?}", data.shape())));
+        return Err(Error::mismatch(
+            format!("tensor `{name}`"),
+            format!("{shape:?}"),
+            format!("{:?}", data.shape()),
+        ));
     }
     Ok(Tensor::from_data(data.clone(), device))
 }
