@@ -2,9 +2,11 @@
 
 mod autoencoder;
 mod config;
+mod lpips;
 
 pub use autoencoder::{Autoencoder, Decoder, Encoder};
 pub use config::ImageTokenizerConfig;
+pub use lpips::Lpips;
 
 use burn::tensor::{Device, Tensor};
 
