@@ -2,10 +2,12 @@
 
 mod autoencoder;
 mod config;
+mod discriminator;
 mod lpips;
 
 pub use autoencoder::{Autoencoder, Decoder, Encoder};
 pub use config::ImageTokenizerConfig;
+pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use lpips::Lpips;
 
 use burn::tensor::{Device, Tensor};
