@@ -4,6 +4,7 @@ pub mod attention;
 pub mod builder;
 pub mod conv;
 pub mod parameters;
+pub mod pretrained;
 pub mod transformer;
 
 pub use builder::Builder;

@@ -2,9 +2,17 @@
 
 mod autoencoder;
 mod config;
+mod discriminator;
+mod gan;
+mod lpips;
 
 pub use autoencoder::{Autoencoder, Decoder, Encoder};
 pub use config::ImageTokenizerConfig;
+pub use discriminator::{Discriminator, DiscriminatorConfig};
+pub use gan::{
+    AdversarialConfig, Balance, PixelGradients, adaptive_weight, discriminator_loss, generator_loss,
+};
+pub use lpips::Lpips;
 
 use burn::tensor::{Device, Tensor};
 
