@@ -10,6 +10,7 @@ pub mod pictures;
 pub mod preview;
 pub mod progress;
 pub mod rate;
+pub mod resume;
 pub mod run;
 pub mod tokenizer;
 pub mod weights;
