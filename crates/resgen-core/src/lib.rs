@@ -15,9 +15,13 @@ pub mod rvq;
 
 pub mod mask;
 
+pub mod condition;
 pub mod head;
 
+pub mod model;
 pub mod tokenizer;
+
+pub mod sample;
 
 pub mod data;
 pub mod train;

@@ -3,7 +3,7 @@
 pub mod folder;
 pub mod inspect;
 pub mod loader;
-mod order;
+pub(crate) mod order;
 pub mod pass;
 mod prefetch;
 mod sheet;

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod checkpoint;
 pub mod config;
+pub mod generator;
 pub mod learner;
 pub mod log;
 pub mod model_file;
@@ -12,5 +13,6 @@ pub mod progress;
 pub mod rate;
 pub mod run;
 pub mod tokenizer;
+pub mod tokens;
 pub mod weights;
 pub mod workers;
