@@ -1,6 +1,5 @@
 //! Training: one loop, its optimizer, its checkpoints and its logs.
 
-pub mod atomic;
 pub mod checkpoint;
 pub mod config;
 pub mod learner;
@@ -8,9 +7,7 @@ pub mod log;
 pub mod model_file;
 pub mod pictures;
 pub mod preview;
-pub mod progress;
 pub mod rate;
 pub mod run;
 pub mod tokenizer;
 pub mod weights;
-pub mod workers;
