@@ -1,5 +1,6 @@
 //! Datasets: picture folders, loaders, and the cache of codes.
 
+pub mod cache;
 pub mod folder;
 pub mod inspect;
 pub mod loader;
@@ -10,6 +11,7 @@ mod sheet;
 pub mod source;
 mod walk;
 
+pub use cache::{CacheOptions, TokenCache};
 pub use folder::{Layout, PictureFolder, Problem};
 pub use inspect::{InspectOptions, Inspection, inspect};
 pub use loader::{Batch, Loader, LoaderOptions};
