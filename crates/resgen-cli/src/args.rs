@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, data, inspect, tokenizer};
+use crate::commands::training::TrainingArguments;
+use crate::commands::{completions, data, inspect, sample, tokenize, tokenizer, train};
 use crate::context::CommonArguments;
 
 /// Trains and samples masked generative models on residual-vector-quantized tokens.
@@ -21,7 +22,7 @@ const EXAMPLES: &str = "\
 From pictures to samples:
   resgen data inspect pictures/
   resgen tokenizer train --config tokenizer.toml --out runs/tokenizer
-  resgen tokenize --tokenizer runs/tokenizer --data pictures/ --out codes.bin
+  resgen tokenize --tokenizer runs/tokenizer --data pictures/ --out codes/
   resgen train --config model.toml --out runs/model
   resgen sample runs/model --class cat --count 8 --out samples/
 
@@ -36,7 +37,14 @@ pub enum Command {
     /// Train and use tokenizers: pictures to codes and back.
     #[command(subcommand)]
     Tokenizer(tokenizer::Command),
-    /// Tell what is in a model file.
+    /// Turn a folder of pictures into codes, to train a generator on.
+    Tokenize(tokenize::Arguments),
+    /// Train a generator on codes.
+    #[command(after_help = train::EXAMPLES)]
+    Train(TrainingArguments),
+    /// Draw pictures from a generator.
+    Sample(Box<sample::Arguments>),
+    /// Tell what is in a model file or a token cache.
     Inspect(inspect::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),

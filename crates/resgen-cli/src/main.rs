@@ -9,6 +9,7 @@ mod context;
 mod device;
 mod failure;
 mod model;
+mod named;
 mod output;
 mod progress;
 mod signals;

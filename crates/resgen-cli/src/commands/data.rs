@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use resgen_core::data::inspect::{InspectOptions, Inspection, Spread, inspect};
 use resgen_core::data::{Layout, Problem};
-use resgen_core::train::progress::Progress;
+use resgen_core::progress::Progress;
 
 use crate::context::Context;
+use crate::named;
 use crate::progress::TerminalProgress;
 
 /// How many problems, and contradictions, the text lists; JSON lists all.
@@ -31,33 +32,14 @@ pub struct Arguments {
     /// The folder of pictures.
     folder: PathBuf,
     /// One sub-folder a class, or pictures of no class.
-    #[arg(long, value_enum, default_value_t)]
-    layout: LayoutChoice,
+    #[arg(long, default_value = "classes", value_parser = named::parser::<Layout>(&["classes", "flat"]))]
+    layout: Layout,
     /// The side that pictures will be cropped to, in pixels; smaller ones are counted.
     #[arg(long, default_value_t = 64, value_name = "PIXELS")]
     size: u32,
     /// Write a contact sheet, some pictures of some classes, to this PNG file.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
-}
-
-/// A layout as the command line spells it.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-pub enum LayoutChoice {
-    /// One sub-folder a class.
-    #[default]
-    Classes,
-    /// Pictures of no class.
-    Flat,
-}
-
-impl From<LayoutChoice> for Layout {
-    fn from(choice: LayoutChoice) -> Self {
-        match choice {
-            LayoutChoice::Classes => Self::Classes,
-            LayoutChoice::Flat => Self::Flat,
-        }
-    }
 }
 
 /// Does what is asked about data.
@@ -67,7 +49,7 @@ impl From<LayoutChoice> for Layout {
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let Command::Inspect(arguments) = command;
     let options = InspectOptions {
-        layout: arguments.layout.into(),
+        layout: arguments.layout,
         size: arguments.size,
         threads: context.threads,
         ..InspectOptions::default()

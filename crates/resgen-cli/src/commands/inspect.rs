@@ -1,10 +1,11 @@
-//! `inspect`: what is in a model file.
+//! `inspect`: what is in a model file or a token cache.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use resgen_core::Error;
-use resgen_core::nn::parameters::NamedTensors;
+use resgen_core::data::cache::CacheHeader;
+use resgen_core::nn::parameters::{NamedTensors, fingerprint};
 use resgen_core::train::model_file;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,14 +16,18 @@ use crate::model;
 /// How many classes the text names; JSON names all.
 const NAMED: usize = 20;
 
+/// The file that makes a folder a token cache.
+const CACHE_FILE: &str = "cache.json";
+
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   resgen inspect runs/tokenizer
+  resgen inspect codes/
   resgen inspect model.safetensors --json")]
 pub struct Arguments {
-    /// A model file, or the folder of a run.
+    /// A model file, the folder of a run, or a token cache.
     file: PathBuf,
 }
 
@@ -44,6 +49,9 @@ struct Contents {
 /// # Errors
 /// Where it cannot be read or is no safetensors file.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.file.join(CACHE_FILE).is_file() {
+        return context.output.print(&CacheHeader::read(&arguments.file)?, cache_text);
+    }
     let file = model::file_of(&arguments.file);
     let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
     let (tensors, header) = model_file::from_bytes(&bytes).map_err(|reason| Error::file(&file, reason))?;
@@ -52,7 +60,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         bytes: bytes.len(),
         parameters: tensors.values().map(|data| data.num_elements()).sum(),
         parts: parts(&tensors),
-        fingerprint: model_file::fingerprint(&tensors),
+        fingerprint: fingerprint(&tensors),
         header: header.map_err(|error| Error::file(&file, format!("its header does not read: {error}")))?,
         file,
     };
@@ -89,6 +97,19 @@ fn text(contents: &Contents) -> String {
             (_, value) => describe(key, value, &mut lines),
         }
     }
+    lines.join("\n")
+}
+
+fn cache_text(header: &CacheHeader) -> String {
+    let inputs = &header.inputs;
+    let sizes = format!("L = {}, D = {}, V = {}", inputs.positions, inputs.depth, inputs.vocabulary);
+    let classes: Vec<Value> = inputs.classes.iter().map(|name| name.as_str().into()).collect();
+    let lines = [
+        format!("token cache: {} signals, {sizes}, {} shards", header.signals, header.shards.len()),
+        format!("tokenizer {}", inputs.tokenizer),
+        classes_line(&classes),
+        format!("unreadable pictures {}", header.unreadable.len()),
+    ];
     lines.join("\n")
 }
 

@@ -4,8 +4,11 @@ pub mod completions;
 pub mod data;
 pub mod inspect;
 mod reconstruct;
+pub mod sample;
+pub mod tokenize;
 pub mod tokenizer;
-mod training;
+pub mod train;
+pub mod training;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -19,6 +22,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Data(command) => data::run(command, &context),
         Command::Tokenizer(command) => tokenizer::run(command, &context),
+        Command::Tokenize(arguments) => tokenize::run(&arguments, &context),
+        Command::Train(arguments) => train::run(&arguments, &context),
+        Command::Sample(arguments) => sample::run(&arguments, &context),
         Command::Inspect(arguments) => inspect::run(&arguments, &context),
         Command::Completions(arguments) => completions::run(&arguments),
     }

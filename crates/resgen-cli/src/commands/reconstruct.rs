@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::data::{Layout, PictureFolder};
+use resgen_core::progress::Progress;
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use resgen_core::signal::resize::center_crop;
 use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::preview::{doublings, pictures};
-use resgen_core::train::progress::Progress;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use resgen_core::Error;
 use resgen_core::data::PictureFolder;
+use resgen_core::progress::Progress;
 use resgen_core::train::config;
 use resgen_core::train::learner::{BatchSource, Learner};
-use resgen_core::train::progress::Progress;
 use resgen_core::train::resume::{self, Start};
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
 use serde::Serialize;
