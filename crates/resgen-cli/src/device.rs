@@ -13,8 +13,8 @@ pub enum DeviceChoice {
     Cpu,
     /// The NVIDIA card of that number.
     Cuda(usize),
-    /// The graphics card of that number.
-    Vulkan(usize),
+    /// The graphics card of that number, or the best there is.
+    Vulkan(Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
@@ -31,7 +31,7 @@ impl FromStr for DeviceChoice {
             ("cpu", None) => Ok(Self::Cpu),
             ("cpu", Some(_)) => Err("there is one `cpu`, without a number".into()),
             ("cuda", number) => Ok(Self::Cuda(number.unwrap_or(0))),
-            ("vulkan", number) => Ok(Self::Vulkan(number.unwrap_or(0))),
+            ("vulkan", number) => Ok(Self::Vulkan(number)),
             _ => {
                 let hint = nearest(name, ["cpu", "cuda", "vulkan"]);
                 Err(format!("expected cpu, cuda[:N] or vulkan[:N]{hint}"))
@@ -65,12 +65,13 @@ fn cuda(_number: usize) -> Result<Device> {
 }
 
 #[cfg(feature = "vulkan")]
-fn vulkan(number: usize) -> Result<Device> {
-    Ok(Device::vulkan(burn::tensor::DeviceKind::DiscreteGpu(number)))
+fn vulkan(number: Option<usize>) -> Result<Device> {
+    use burn::tensor::DeviceKind;
+    Ok(Device::vulkan(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
 }
 
 #[cfg(not(feature = "vulkan"))]
-fn vulkan(_number: usize) -> Result<Device> {
+fn vulkan(_number: Option<usize>) -> Result<Device> {
     Err(left_out("vulkan"))
 }
 
@@ -92,7 +93,8 @@ mod tests {
         let parse = |text: &str| text.parse::<DeviceChoice>();
         assert_eq!(parse("cpu"), Ok(DeviceChoice::Cpu));
         assert_eq!(parse("cuda"), Ok(DeviceChoice::Cuda(0)));
-        assert_eq!(parse("vulkan:2"), Ok(DeviceChoice::Vulkan(2)));
+        assert_eq!(parse("vulkan:2"), Ok(DeviceChoice::Vulkan(Some(2))));
+        assert_eq!(parse("vulkan"), Ok(DeviceChoice::Vulkan(None)));
         assert!(parse("cuda:one").unwrap_err().contains("`one`"));
         assert!(parse("cudo").unwrap_err().contains("did you mean `cuda`?"));
         assert!(parse("cpu:1").is_err());

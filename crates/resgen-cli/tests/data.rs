@@ -34,9 +34,16 @@ fn completions_name_the_commands() {
 #[test]
 fn every_command_has_help_with_examples() {
     let place = Workplace::new();
-    for command in
-        [&["data", "inspect"][..], &["tokenizer", "train"], &["tokenizer", "reconstruct"], &["inspect"]]
-    {
+    for command in [
+        &["data", "inspect"][..],
+        &["tokenizer", "train"],
+        &["tokenizer", "reconstruct"],
+        &["inspect"],
+        &["tokenize"],
+        &["train"],
+        &["sample"],
+        &["completions"],
+    ] {
         let help = place.run(&[command, &["--help"]].concat()).succeeds().stdout;
         assert!(help.contains("Examples:\n  resgen "), "{help}");
     }

@@ -3,7 +3,7 @@
 // Every test file uses its own share of these.
 #![allow(dead_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use resgen_core::signal::Picture;
@@ -165,9 +165,4 @@ impl Ended {
         }
         self
     }
-}
-
-/// A path as text.
-pub fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }

@@ -1,0 +1,120 @@
+//! A tiny generator from codes to samples, and what it says of settings that cannot be.
+
+mod common;
+
+use common::{SIDE, Workplace};
+
+const GENERATOR: &str = r#"
+licence = "CC0-1.0"
+
+[codes]
+cache = "codes"
+tokenizer = "runs/tokenizer"
+
+[model]
+kind = "resgen"
+trunk = "nano"
+head = { components = 4, rank = 2, scale = "vector", loss = "nll" }
+
+[sample]
+steps = 3
+
+[train]
+steps = 2
+batch = 4
+preview_every = 0
+rate = { warmup = 1 }
+"#;
+const TOKENIZE: [&str; 7] =
+    ["tokenize", "--tokenizer", "runs/tokenizer", "--data", "pictures", "--out", "codes"];
+const TRAIN: [&str; 5] = ["train", "--config", "generator.toml", "--out", "runs/generator"];
+
+fn sample<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["sample", "runs/generator", "--out", "out"], more].concat()
+}
+
+/// A trained generator in `runs/generator`.
+fn trained() -> Workplace {
+    let place = Workplace::with_pictures();
+    place.write("generator.toml", GENERATOR);
+    place.train_tokenizer();
+    let made = place.json(&TOKENIZE);
+    assert_eq!((&made["outcome"], &made["signals"]), (&"finished".into(), &12.into()));
+    assert_eq!(place.json(&TRAIN)["outcome"], "finished");
+    place
+}
+
+#[test]
+fn samples_are_drawn_and_do_not_depend_on_the_batch() {
+    let place = trained();
+    let drawn = place.json(&sample(&["--class", "lion", "--class", "1", "--count", "2", "--seed", "5"]));
+    assert_eq!(drawn["settings"]["steps"], 3);
+    let files = ["00000-lion.png", "00001-lion.png", "00002-zebra.png", "00003-zebra.png"];
+    assert_eq!(place.names("out"), [&files[..], &["grid.png", "samples.json"]].concat());
+    let read = || files.map(|file| std::fs::read(place.path("out").join(file)).unwrap());
+    let first = read();
+    let again = ["--class", "all", "--count", "2", "--seed", "5", "--batch", "1", "--threads", "1"];
+    place.run(&sample(&again)).succeeds();
+    assert!(first == read(), "other pictures in another batch");
+
+    assert_eq!(place.json(&["inspect", "codes"])["signals"], 12);
+    let contents = place.json(&["inspect", "runs/generator"]);
+    assert_eq!(contents["header"]["classes"], serde_json::json!(["lion", "zebra"]));
+    assert_eq!(contents["header"]["preset"]["steps"], 3);
+}
+
+#[test]
+fn a_picture_is_kept_in_part() {
+    let place = trained();
+    let kept = |more: &[&'static str]| {
+        let picture = ["--class", "lion", "--keep-from", "pictures/lion/0.png"];
+        place.run(&sample(&[&picture[..], more].concat()))
+    };
+    kept(&["--mask", "box:0,0,8,8"]).succeeds();
+    kept(&["--mask", "pictures/zebra/1.png"]).succeeds();
+    kept(&["--vary-depth", "1"]).succeeds();
+    kept(&["--vary-depth", "3"]).fails(2, &["--vary-depth: expected at most 2, the model's depth, found 3"]);
+    let outside = format!("leaves the picture of {SIDE} × {SIDE} pixels");
+    kept(&["--mask", "box:10,0,8,8"]).fails(2, &["--mask: the box 10,0,8,8", &outside]);
+    assert_eq!(kept(&[]).status, 2);
+}
+
+#[test]
+fn settings_and_models_that_cannot_be_are_named() {
+    let place = trained();
+    let lion = |more: &[&'static str]| place.run(&sample(&[&["--class", "lion"], more].concat()));
+    // Sixteen positions of two codes.
+    lion(&["--steps", "0"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 0"]);
+    lion(&["--steps", "33"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 33"]);
+    lion(&["--temperature", "-1"]).fails(2, &["temperature: expected a number of at least 0, found -1"]);
+    lion(&["--top-p", "0"]).fails(2, &["top_p: expected more than 0 and at most 1, found 0"]);
+    place
+        .run(&sample(&["--class", "loin"]))
+        .fails(2, &["--class: unknown class `loin` (did you mean `lion`?); the model has 2: lion, zebra"]);
+    place.run(&sample(&["--class", "2"])).fails(2, &["--class: expected a number less than 2, found 2"]);
+    assert!(!place.path("out").exists(), "something was written before all was checked");
+
+    place
+        .run(&["sample", "runs/tokenizer", "--class", "lion", "--out", "out"])
+        .fails(1, &["runs/tokenizer/model.safetensors: expected a generator, found a tokenizer"]);
+    place
+        .run(&["tokenizer", "reconstruct", "runs/generator", "pictures", "--out", "out"])
+        .fails(1, &["runs/generator/model.safetensors: expected a tokenizer, found a generator"]);
+    let state = "runs/generator/checkpoints/step-000000002/state.safetensors";
+    place
+        .run(&["sample", state, "--class", "lion", "--out", "out"])
+        .fails(1, &["a safetensors file, but not one of resgen"]);
+    place.run(&["inspect", state]).succeeds();
+    place.run(&TRAIN).fails(2, &["runs/generator holds a run at step 2"]);
+}
+
+#[test]
+fn codes_of_another_tokenizer_are_refused() {
+    let place = trained();
+    let another =
+        ["tokenizer", "train", "--config", "tokenizer.toml", "--out", "runs/other", "--set", "train.seed=1"];
+    place.run(&another).succeeds();
+    let train =
+        ["train", "--config", "generator.toml", "--out", "runs/x", "--set", "codes.tokenizer=runs/other"];
+    place.run(&train).fails(1, &["token cache codes: fingerprint of its tokenizer: expected "]);
+}
