@@ -10,6 +10,7 @@ use crate::output::Output;
 
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct CommonArguments {
     /// Where to compute: cpu, cuda[:N] or vulkan[:N].
     #[arg(long, global = true, default_value = "cpu", value_name = "DEVICE")]
