@@ -87,13 +87,23 @@ impl Checkpoints {
         Ok((None, broken))
     }
 
+    /// What the newest checkpoint says, its tensors unread.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be read.
+    pub fn newest_record(&self) -> Result<Option<Record>> {
+        Ok(self.steps()?.into_iter().rev().find_map(|step| self.record(step).ok()))
+    }
+
+    fn record(&self, step: u64) -> Result<Record> {
+        let path = self.path(step).join(RECORD_FILE);
+        let text = fs::read(&path).map_err(Error::io(&path))?;
+        serde_json::from_slice(&text).map_err(|error| Error::file(&path, error))
+    }
+
     fn load(&self, step: u64) -> Result<(Record, NamedTensors)> {
-        let folder = self.path(step);
-        let record_path = folder.join(RECORD_FILE);
-        let text = fs::read(&record_path).map_err(Error::io(&record_path))?;
-        let record: Record =
-            serde_json::from_slice(&text).map_err(|error| Error::file(&record_path, error))?;
-        let state_path = folder.join(STATE_FILE);
+        let record = self.record(step)?;
+        let state_path = self.path(step).join(STATE_FILE);
         let bytes = fs::read(&state_path).map_err(Error::io(&state_path))?;
         if crc32fast::hash(&bytes) != record.checksum || record.step != step {
             return Err(Error::file(&state_path, "is not the file its record describes: damaged"));

@@ -9,6 +9,7 @@ pub mod model_file;
 pub mod pictures;
 pub mod preview;
 pub mod rate;
+pub mod resume;
 pub mod run;
 pub mod tokenizer;
 pub mod tokens;

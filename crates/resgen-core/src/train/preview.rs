@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use crate::data::PictureFolder;
 use crate::error::Result;
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
+use crate::signal::resize::center_crop;
 use crate::tokenizer::ImageTokenizer;
 
 /// Pictures and their approximations at depth 1, 2, 4, … and D, a column a picture.
@@ -22,6 +24,19 @@ pub fn reconstructions(tokenizer: &ImageTokenizer, pixels: Tensor<4>) -> Result<
         grid = grid.row(format!("depth {depth}"), pictures(decoded)?);
     }
     grid.draw()
+}
+
+/// The middle squares of `count` pictures spread evenly over a folder, `[N, 3, size, size]` in order. Those
+/// that cannot be read are left out.
+pub fn samples(folder: &PictureFolder, size: u32, count: usize) -> Vec<f32> {
+    let items = folder.items();
+    let count = count.min(items.len());
+    (0..count)
+        // The middle of each of `count` equal parts.
+        .map(|part| &items[(2 * part + 1) * items.len() / (2 * count)])
+        .filter_map(|item| center_crop(&Picture::open(folder.path_of(item)).ok()?, size).ok())
+        .flat_map(|picture| picture.to_unit())
+        .collect()
 }
 
 /// 1, 2, 4, … up to `depth`, and `depth` itself.

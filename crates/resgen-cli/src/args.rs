@@ -1,0 +1,61 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::training::TrainingArguments;
+use crate::commands::{completions, data, inspect, sample, tokenize, tokenizer, train};
+use crate::context::CommonArguments;
+
+/// Trains and samples masked generative models on residual-vector-quantized tokens.
+#[derive(Debug, Parser)]
+#[command(name = "resgen", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+From pictures to samples:
+  resgen data inspect pictures/
+  resgen tokenizer train --config tokenizer.toml --out runs/tokenizer
+  resgen tokenize --tokenizer runs/tokenizer --data pictures/ --out codes/
+  resgen train --config model.toml --out runs/model
+  resgen sample runs/model --class cat --count 8 --out samples/
+
+Exit status: 0 done, 1 failed, 2 wrong use.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at data.
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Train and use tokenizers: pictures to codes and back.
+    #[command(subcommand)]
+    Tokenizer(tokenizer::Command),
+    /// Turn a folder of pictures into codes, to train a generator on.
+    Tokenize(tokenize::Arguments),
+    /// Train a generator on codes.
+    #[command(after_help = train::EXAMPLES)]
+    Train(TrainingArguments),
+    /// Draw pictures from a generator.
+    Sample(Box<sample::Arguments>),
+    /// Tell what is in a model file or a token cache.
+    Inspect(inspect::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

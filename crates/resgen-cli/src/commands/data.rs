@@ -1,0 +1,139 @@
+//! `data inspect`: what is in a folder of pictures.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use resgen_core::data::inspect::{InspectOptions, Inspection, Spread, inspect};
+use resgen_core::data::{Layout, Problem};
+use resgen_core::progress::Progress;
+
+use crate::context::Context;
+use crate::named;
+use crate::progress::TerminalProgress;
+
+/// How many problems, and contradictions, the text lists; JSON lists all.
+const LISTED: usize = 20;
+
+/// The commands about data.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Read every picture of a folder and tell what there is: classes, sizes, formats, problems.
+    Inspect(Arguments),
+}
+
+/// Arguments of `data inspect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  resgen data inspect pictures/
+  resgen data inspect pictures/ --size 128 --sheet sheet.png
+  resgen data inspect photos/ --layout flat --json")]
+pub struct Arguments {
+    /// The folder of pictures.
+    folder: PathBuf,
+    /// One sub-folder a class, or pictures of no class.
+    #[arg(long, default_value = "classes", value_parser = named::parser::<Layout>(&["classes", "flat"]))]
+    layout: Layout,
+    /// The side that pictures will be cropped to, in pixels; smaller ones are counted.
+    #[arg(long, default_value_t = 64, value_name = "PIXELS")]
+    size: u32,
+    /// Write a contact sheet, some pictures of some classes, to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+}
+
+/// Does what is asked about data.
+///
+/// # Errors
+/// Where the folder cannot serve, or the sheet cannot be written.
+pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+    let Command::Inspect(arguments) = command;
+    let options = InspectOptions {
+        layout: arguments.layout,
+        size: arguments.size,
+        threads: context.threads,
+        ..InspectOptions::default()
+    };
+    let progress = Mutex::new(Reading::default());
+    let found = inspect(&arguments.folder, &options, &|done, files| {
+        progress.lock().unwrap_or_else(PoisonError::into_inner).picture(done, files);
+    })?;
+    drop(progress);
+    if let (Some(path), Some(sheet)) = (&arguments.sheet, &found.sheet) {
+        sheet.save_png(path)?;
+    }
+    context.output.print(&found, |found| text(&arguments, found))
+}
+
+/// The progress of reading; pictures are counted by several threads, out of order.
+#[derive(Default)]
+struct Reading {
+    terminal: TerminalProgress,
+    most: usize,
+}
+
+impl Reading {
+    fn picture(&mut self, done: usize, files: usize) {
+        if self.most == 0 {
+            self.terminal.begin("reading", 0, files as u64);
+        }
+        self.most = self.most.max(done);
+        self.terminal.step(self.most as u64, "");
+    }
+}
+
+fn text(arguments: &Arguments, found: &Inspection) -> String {
+    let mut lines = vec![format!(
+        "{}: {} pictures, {} of them readable, {} classes",
+        arguments.folder.display(),
+        found.files,
+        found.readable,
+        found.classes.len()
+    )];
+    lines.extend(found.width.map(|width| format!("  width     {}", spread(width))));
+    lines.extend(found.height.map(|height| format!("  height    {}", spread(height))));
+    lines.push(format!("  smaller   {} have a side shorter than {} pixels", found.smaller, found.size));
+    lines.push(format!("  formats   {}", counts(found.formats.iter().map(|(name, count)| (*name, *count)))));
+    lines.push(format!("  pixels    {}", counts(found.pixels.iter().map(|(name, count)| (*name, *count)))));
+    lines.push(format!("  repeats   {} files repeat an earlier one of their class", found.repeats));
+    if !found.classes.is_empty() {
+        let classes = found.classes.iter().map(|class| (&*class.name, class.pictures));
+        lines.push(format!("  classes   {}", counts(classes)));
+    }
+    let contradictions = found.contradictions.iter().map(|files| {
+        let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+        names.join(" = ")
+    });
+    lines.extend(listed("the same picture in different classes", contradictions.collect()));
+    lines.extend(listed("problems", found.problems.iter().map(problem).collect()));
+    lines.join("\n")
+}
+
+/// A problem as one line.
+pub fn problem(problem: &Problem) -> String {
+    match problem.path.as_os_str().is_empty() {
+        true => problem.reason.clone(),
+        false => format!("{}: {}", problem.path.display(), problem.reason),
+    }
+}
+
+fn spread(Spread { min, median, max }: Spread) -> String {
+    if min == max { format!("{min}") } else { format!("{min} to {max}, median {median}") }
+}
+
+fn counts<'a>(counts: impl Iterator<Item = (&'a str, usize)>) -> String {
+    counts.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A heading and the first of its entries; nothing where there are none.
+fn listed(what: &str, entries: Vec<String>) -> Vec<String> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("  {what} ({})", entries.len())];
+    lines.extend(entries.iter().take(LISTED).map(|entry| format!("    {entry}")));
+    if entries.len() > LISTED {
+        lines.push(format!("    … and {} more (--json lists all)", entries.len() - LISTED));
+    }
+    lines
+}

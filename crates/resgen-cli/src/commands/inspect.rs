@@ -1,0 +1,143 @@
+//! `inspect`: what is in a model file or a token cache.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use resgen_core::Error;
+use resgen_core::data::cache::CacheHeader;
+use resgen_core::nn::parameters::{NamedTensors, fingerprint};
+use resgen_core::train::model_file;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::context::Context;
+use crate::model;
+
+/// How many classes the text names; JSON names all.
+const NAMED: usize = 20;
+
+/// The file that makes a folder a token cache.
+const CACHE_FILE: &str = "cache.json";
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  resgen inspect runs/tokenizer
+  resgen inspect codes/
+  resgen inspect model.safetensors --json")]
+pub struct Arguments {
+    /// A model file, the folder of a run, or a token cache.
+    file: PathBuf,
+}
+
+/// What a file holds.
+#[derive(Debug, Serialize)]
+struct Contents {
+    file: PathBuf,
+    bytes: usize,
+    parameters: usize,
+    /// Parameters by the first two components of their names.
+    parts: BTreeMap<String, usize>,
+    fingerprint: String,
+    /// All that the file says of itself; absent in a checkpoint's state.
+    header: Option<Map<String, Value>>,
+}
+
+/// Tells what is in a file.
+///
+/// # Errors
+/// Where it cannot be read or is no safetensors file.
+pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.file.join(CACHE_FILE).is_file() {
+        return context.output.print(&CacheHeader::read(&arguments.file)?, cache_text);
+    }
+    let file = model::file_of(&arguments.file);
+    let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
+    let (tensors, header) = model_file::from_bytes(&bytes).map_err(|reason| Error::file(&file, reason))?;
+    let header = header.map(|header| serde_json::from_str(&header)).transpose();
+    let contents = Contents {
+        bytes: bytes.len(),
+        parameters: tensors.values().map(|data| data.num_elements()).sum(),
+        parts: parts(&tensors),
+        fingerprint: fingerprint(&tensors),
+        header: header.map_err(|error| Error::file(&file, format!("its header does not read: {error}")))?,
+        file,
+    };
+    context.output.print(&contents, text)
+}
+
+fn parts(tensors: &NamedTensors) -> BTreeMap<String, usize> {
+    let mut parts = BTreeMap::new();
+    for (name, data) in tensors {
+        // The last component is the tensor's own name.
+        let components: Vec<&str> = name.split('.').collect();
+        let part = components[..components.len().saturating_sub(1).clamp(1, 2)].join(".");
+        *parts.entry(part).or_default() += data.num_elements();
+    }
+    parts
+}
+
+fn text(contents: &Contents) -> String {
+    let field =
+        |key: &str| contents.header.as_ref().and_then(|header| header.get(key)).and_then(Value::as_str);
+    let mut lines = vec![format!(
+        "{}: {}, {} parameters, {:.1} MB",
+        contents.file.display(),
+        field("kind").unwrap_or("tensors without a header"),
+        contents.parameters,
+        contents.bytes as f64 / 1e6
+    )];
+    let width = contents.parts.keys().map(String::len).max().unwrap_or(0);
+    lines.extend(contents.parts.iter().map(|(part, count)| format!("  {part:width$}  {count:>11}")));
+    lines.push(format!("fingerprint {}", contents.fingerprint));
+    for (key, value) in contents.header.iter().flatten().filter(|(key, _)| *key != "kind") {
+        match (key.as_str(), value) {
+            ("classes", Value::Array(classes)) => lines.push(classes_line(classes)),
+            (_, value) => describe(key, value, &mut lines),
+        }
+    }
+    lines.join("\n")
+}
+
+fn cache_text(header: &CacheHeader) -> String {
+    let inputs = &header.inputs;
+    let sizes = format!("L = {}, D = {}, V = {}", inputs.positions, inputs.depth, inputs.vocabulary);
+    let classes: Vec<Value> = inputs.classes.iter().map(|name| name.as_str().into()).collect();
+    let lines = [
+        format!("token cache: {} signals, {sizes}, {} shards", header.signals, header.shards.len()),
+        format!("tokenizer {}", inputs.tokenizer),
+        classes_line(&classes),
+        format!("unreadable pictures {}", header.unreadable.len()),
+    ];
+    lines.join("\n")
+}
+
+fn classes_line(classes: &[Value]) -> String {
+    let names: Vec<&str> = classes.iter().filter_map(Value::as_str).take(NAMED).collect();
+    let more = if classes.len() > NAMED { ", … (--json names all)" } else { "" };
+    format!("classes ({}) {}{more}", classes.len(), names.join(", "))
+}
+
+/// `key value` lines, with dotted keys for what is nested.
+fn describe(key: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| describe(&format!("{key}.{name}"), value, lines));
+        }
+        Value::String(text) => lines.push(format!("{key} {text}")),
+        value => lines.push(format!("{key} {value}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_values_have_dotted_keys() {
+        let mut lines = Vec::new();
+        describe("a", &serde_json::json!({"b": {"c": [1, 2]}, "d": "e"}), &mut lines);
+        assert_eq!(lines, ["a.b.c [1,2]", "a.d e"]);
+    }
+}

@@ -1,0 +1,31 @@
+//! The commands, one file each.
+
+pub mod completions;
+pub mod data;
+pub mod inspect;
+mod reconstruct;
+pub mod sample;
+pub mod tokenize;
+pub mod tokenizer;
+pub mod train;
+pub mod training;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Whatever the command reports.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let context = Context::new(&cli.common)?;
+    match cli.command {
+        Command::Data(command) => data::run(command, &context),
+        Command::Tokenizer(command) => tokenizer::run(command, &context),
+        Command::Tokenize(arguments) => tokenize::run(&arguments, &context),
+        Command::Train(arguments) => train::run(&arguments, &context),
+        Command::Sample(arguments) => sample::run(&arguments, &context),
+        Command::Inspect(arguments) => inspect::run(&arguments, &context),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

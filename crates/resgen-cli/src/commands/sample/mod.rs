@@ -1,0 +1,156 @@
+//! `sample`: pictures from a generator.
+
+mod classes;
+mod keep;
+mod settings;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use resgen_core::atomic::write_atomically;
+use resgen_core::progress::Progress;
+use resgen_core::sample::{Known, Preset, Request, Unmasker};
+use resgen_core::signal::Picture;
+use resgen_core::signal::draw::Grid;
+use resgen_core::train::generator::Generator;
+use resgen_core::train::preview::pictures;
+use resgen_core::{Error, Result};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::model;
+use crate::progress::TerminalProgress;
+
+/// Classes and samples of each that the grid shows; the files are written all.
+const SHOWN: (usize, usize) = (64, 16);
+
+/// Arguments of `sample`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  resgen sample runs/model --class cat --count 8 --out samples/
+  resgen sample runs/model --class all --seed 7 --steps 32 --guidance 3 --out samples/
+  resgen sample runs/model --class cat --keep-from cat.jpg --mask box:16,16,32,32 --out inpainted/
+  resgen sample runs/model --class cat --keep-from cat.jpg --vary-depth 4 --out variations/
+
+Writes one PNG a sample, grid.png and samples.json. Settings that are not given are the model's own
+(`resgen inspect` shows them). A seed gives the same samples in any batch size and on any number of threads.")]
+pub struct Arguments {
+    /// A generator: its model file, or the folder of its run.
+    model: PathBuf,
+    /// A class, by its name or number, or `all`. Can be given more than once.
+    #[arg(long, required = true, value_name = "NAME|NUMBER|all")]
+    class: Vec<String>,
+    /// Samples of each class.
+    #[arg(long, default_value = "1", value_name = "N")]
+    count: NonZeroUsize,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Samples drawn at once.
+    #[arg(long, default_value = "16", value_name = "N")]
+    batch: NonZeroUsize,
+    #[command(flatten)]
+    settings: settings::SettingArguments,
+    #[command(flatten)]
+    keep: keep::KeepArguments,
+}
+
+/// What was drawn, and how: the content of samples.json.
+#[derive(Debug, Serialize)]
+struct Drawn {
+    model: PathBuf,
+    seed: u64,
+    settings: Preset,
+    grid: PathBuf,
+    samples: Vec<Sample>,
+}
+
+/// One picture.
+#[derive(Debug, Serialize)]
+struct Sample {
+    /// Its file in the folder.
+    file: PathBuf,
+    class: String,
+    /// With the seed, this names the sample.
+    index: usize,
+}
+
+/// Draws samples.
+///
+/// # Errors
+/// Where the model cannot be read, a setting is out of range, or the folder cannot be written.
+pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let device = context.device()?;
+    let generator = model::generator(&arguments.model, &device)?;
+    let names = &generator.header.classes;
+    let classes = classes::resolve(&arguments.class, names)?;
+    let settings = arguments.settings.over(generator.header.preset);
+    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), settings)?;
+    let known = arguments.keep.known(&generator.tokenizer, &device)?;
+    std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
+
+    let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; arguments.count.get()]).collect();
+    let drawn = draw(arguments, &generator, &sampler, &labels, known)?;
+    let rows = classes.iter().zip(drawn.chunks(arguments.count.get())).take(SHOWN.0);
+    let grid = rows.fold(Grid::new(""), |grid, (&class, row)| {
+        grid.row(&names[class], row[..row.len().min(SHOWN.1)].to_vec())
+    });
+    grid.draw()?.save_png(arguments.out.join("grid.png"))?;
+
+    let sample = |(index, &class): (usize, &usize)| Sample {
+        file: file_name(index, &names[class]),
+        class: names[class].clone(),
+        index,
+    };
+    let result = Drawn {
+        model: arguments.model.clone(),
+        seed: arguments.seed,
+        settings,
+        grid: "grid.png".into(),
+        samples: labels.iter().enumerate().map(sample).collect(),
+    };
+    let path = arguments.out.join("samples.json");
+    let record = serde_json::to_vec_pretty(&result)?;
+    write_atomically(&path, |writer| writer.write_all(&record))?;
+    let out = arguments.out.display();
+    context.output.print(&result, |result| format!("{out}: {} samples", result.samples.len()))
+}
+
+/// Draws and writes a picture for each label.
+fn draw(
+    arguments: &Arguments,
+    generator: &Generator,
+    sampler: &Unmasker<'_, resgen_core::model::Resgen>,
+    labels: &[usize],
+    known: Option<Known>,
+) -> Result<Vec<Picture>> {
+    let mut progress = TerminalProgress::default();
+    progress.begin("sampling", 0, labels.len() as u64);
+    let mut drawn: Vec<Picture> = Vec::with_capacity(labels.len());
+    for batch in labels.chunks(arguments.batch.get()) {
+        let request = Request {
+            classes: batch.to_vec(),
+            seed: arguments.seed,
+            first_index: drawn.len() as u64,
+            known: known.clone(),
+        };
+        let codes = sampler.sample(&request)?;
+        for (picture, &class) in pictures(generator.tokenizer.decode(&codes)?)?.into_iter().zip(batch) {
+            let name = file_name(drawn.len(), &generator.header.classes[class]);
+            picture.save_png(arguments.out.join(name))?;
+            drawn.push(picture);
+        }
+        progress.step(drawn.len() as u64, "");
+    }
+    Ok(drawn)
+}
+
+/// The number keeps names apart that a file system would not, such as `a` and `A`.
+fn file_name(index: usize, class: &str) -> PathBuf {
+    let class: String = class.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    format!("{index:05}-{class}.png").into()
+}

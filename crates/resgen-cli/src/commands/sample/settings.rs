@@ -1,0 +1,57 @@
+//! Settings of the sampler on the command line.
+
+use resgen_core::sample::Preset;
+use resgen_core::schedule::{MaskingSchedule, Ramp};
+
+use crate::named;
+
+/// Settings that replace the model's own.
+// Negative numbers are let through: the sampler says better than the command line what is wrong with them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sampler settings")]
+pub struct SettingArguments {
+    /// Steps: 1 to positions × depth.
+    #[arg(long, value_name = "T")]
+    steps: Option<usize>,
+    /// Scale of classifier-free guidance; 1 is none.
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    guidance: Option<f64>,
+    /// How the guidance scale gets there from 1.
+    #[arg(long, value_name = "RAMP", value_parser = named::parser::<Ramp>(&["constant", "linear", "cosine"]))]
+    guidance_ramp: Option<Ramp>,
+    /// Scale of the Gaussian noise within a component.
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Temperature of the choice of a component.
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    component_temperature: Option<f64>,
+    /// Probability mass of the components that may be chosen.
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Scale, at the start, of the Gumbel noise on which tokens are revealed.
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    choice_temperature: Option<f64>,
+    /// How many tokens stay masked after each step.
+    #[arg(
+        long,
+        value_name = "SCHEDULE",
+        value_parser = named::parser::<MaskingSchedule>(&["cosine", "circle", "linear", "square"])
+    )]
+    schedule: Option<MaskingSchedule>,
+}
+
+impl SettingArguments {
+    /// `preset` with the settings that were given.
+    pub fn over(&self, preset: Preset) -> Preset {
+        Preset {
+            steps: self.steps.unwrap_or(preset.steps),
+            schedule: self.schedule.unwrap_or(preset.schedule),
+            guidance: self.guidance.unwrap_or(preset.guidance),
+            guidance_ramp: self.guidance_ramp.unwrap_or(preset.guidance_ramp),
+            temperature: self.temperature.unwrap_or(preset.temperature),
+            component_temperature: self.component_temperature.unwrap_or(preset.component_temperature),
+            top_p: self.top_p.unwrap_or(preset.top_p),
+            choice_temperature: self.choice_temperature.unwrap_or(preset.choice_temperature),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `train`: a generator on a token cache.
+
+use resgen_core::data::TokenCache;
+use resgen_core::nn::parameters::fingerprint;
+use resgen_core::rvq::Codes;
+use resgen_core::train::config::GeneratorExperiment;
+use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, embedding_scale};
+use resgen_core::train::tokens::TokenSource;
+
+use crate::commands::training::TrainingArguments;
+use crate::context::Context;
+use crate::model;
+
+/// Signals that the scale of embeddings is measured on.
+const MEASURED: usize = 1024;
+/// The class of signals that have none.
+const ONLY_CLASS: &str = "all";
+
+/// Examples of `train`.
+pub const EXAMPLES: &str = "\
+Examples:
+  resgen train --config model.toml --out runs/model
+  resgen train --config model.toml --out runs/small --set model.trunk=tiny --set train.steps=2000
+  resgen train --config model.toml --out runs/model --resume
+
+Ctrl-C writes a checkpoint and ends the program; a second one ends it at once.
+A run goes on only with the config it began with; train.checkpoint_every, train.preview_every, train.keep
+and licence may change.";
+
+/// Trains a generator.
+///
+/// # Errors
+/// Where config, cache and tokenizer do not fit each other, and whatever the training reports.
+pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
+    let experiment: GeneratorExperiment = arguments.load()?;
+    experiment.model.validate()?;
+    experiment.train.validate()?;
+    let device = context.device()?;
+    arguments.prepare_folder(&experiment)?;
+
+    let tokenizer = model::tokenizer(&experiment.codes.tokenizer, &device)?;
+    let cache = TokenCache::open(&experiment.codes.cache)?;
+    cache.expect_tokenizer(&fingerprint(&tokenizer.tensors()), tokenizer.config())?;
+    let parts = GeneratorParts {
+        embedding_scale: embedding_scale(&tokenizer, &some_codes(&cache)?)?,
+        tokenizer,
+        classes: class_names(&cache),
+        preset: experiment.sample,
+        licence: experiment.licence.clone(),
+    };
+    let mut source = source(&cache, &experiment)?;
+    let mut learner = GeneratorLearner::new(experiment.model.clone(), parts, &experiment.train, &device)?;
+    arguments.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+}
+
+/// Codes spread evenly over the cache.
+fn some_codes(cache: &TokenCache) -> resgen_core::Result<Codes> {
+    let count = MEASURED.min(cache.len());
+    let signals: Vec<usize> = (0..count).map(|index| index * cache.len() / count).collect();
+    cache.codes(&signals)
+}
+
+fn class_names(cache: &TokenCache) -> Vec<String> {
+    match cache.classes() {
+        [] => vec![ONLY_CLASS.into()],
+        classes => classes.to_vec(),
+    }
+}
+
+fn source(cache: &TokenCache, experiment: &GeneratorExperiment) -> resgen_core::Result<TokenSource> {
+    let signals: Vec<usize> = (0..cache.len()).collect();
+    let classes = signals.iter().map(|&signal| cache.class_of(signal).map(|class| class as usize));
+    let classes = classes.collect::<resgen_core::Result<_>>()?;
+    let run = &experiment.train;
+    TokenSource::new(cache.codes(&signals)?, classes, run.seed, run.batch, run.micro_batches)
+}

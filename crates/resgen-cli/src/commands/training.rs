@@ -1,0 +1,110 @@
+//! What all trainings have in common: their arguments, their folder, and how they end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use resgen_core::Error;
+use resgen_core::data::PictureFolder;
+use resgen_core::progress::Progress;
+use resgen_core::train::config;
+use resgen_core::train::learner::{BatchSource, Learner};
+use resgen_core::train::resume::{self, Start};
+use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::commands::data;
+use crate::context::Context;
+use crate::progress::TerminalProgress;
+use crate::signals;
+
+/// Arguments of every training.
+#[derive(Debug, clap::Args)]
+pub struct TrainingArguments {
+    /// The experiment, a TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The folder of the run: checkpoints, logs, previews and the model.
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Replace a value of the config, by its dotted key. Can be given more than once.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on where the run in the folder stopped. Starts a run where there is none.
+    #[arg(long)]
+    resume: bool,
+}
+
+impl TrainingArguments {
+    /// The config with its replacements.
+    ///
+    /// # Errors
+    /// As [`config::load`].
+    pub fn load<C: DeserializeOwned>(&self) -> resgen_core::Result<C> {
+        config::load(&self.config, &self.set)
+    }
+
+    /// Makes the run's folder, or makes sure that the run in it is this one.
+    ///
+    /// # Errors
+    /// As [`resume::check`]; [`Error::Io`] where the folder cannot be made.
+    pub fn prepare_folder<C: Serialize>(&self, experiment: &C) -> anyhow::Result<()> {
+        let start = if self.resume { Start::Resume } else { Start::Fresh };
+        resume::check(&self.out, &serde_json::to_value(experiment)?, start)?;
+        std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
+        Ok(())
+    }
+
+    /// Trains, and tells how it ended.
+    ///
+    /// # Errors
+    /// As [`run::run`].
+    pub fn train<L: Learner, C: Serialize>(
+        &self,
+        learner: &mut L,
+        source: &mut dyn BatchSource<Batch = L::Batch>,
+        (experiment, settings): (&C, &RunConfig),
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let stop = signals::stop_flag()?;
+        let mut progress = TerminalProgress::default();
+        let run_context = RunContext {
+            folder: &self.out,
+            config: serde_json::to_value(experiment)?,
+            progress: &mut progress,
+            stop: &stop,
+            workers: context.threads,
+        };
+        let outcome = run::run(learner, source, settings, run_context)?;
+        drop(progress);
+        context.output.print(&outcome, |outcome| self.text(outcome))
+    }
+
+    fn text(&self, outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Finished { model, skipped } if skipped.is_empty() => format!("{}", model.display()),
+            Outcome::Finished { model, skipped } => format!(
+                "{} ({} steps left out after losses that were not finite)",
+                model.display(),
+                skipped.len()
+            ),
+            Outcome::Stopped { step } => format!(
+                "stopped after step {step} with a checkpoint in {}; the same command with --resume goes on",
+                self.out.display()
+            ),
+        }
+    }
+}
+
+/// Lists a folder's pictures and notes on stderr what in it cannot be used.
+///
+/// # Errors
+/// As [`PictureFolder::scan`].
+pub fn scan(folder: &Path, layout: resgen_core::data::Layout) -> resgen_core::Result<Arc<PictureFolder>> {
+    let found = PictureFolder::scan(folder, layout)?;
+    let mut progress = TerminalProgress::default();
+    for problem in found.problems() {
+        progress.note(&format!("{}: {}", folder.display(), data::problem(problem)));
+    }
+    Ok(Arc::new(found))
+}

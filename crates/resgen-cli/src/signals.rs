@@ -1,0 +1,26 @@
+//! Ctrl-C and `kill`: the first asks to stop, the second ends the program.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// The exit status after a second signal: the work was not done.
+const FAILED: i32 = 1;
+
+/// A flag that the first SIGINT or SIGTERM sets. A second one ends the program at once.
+///
+/// # Errors
+/// Where the system takes no handlers.
+pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal must find the flag unset.
+        flag::register_conditional_shutdown(signal, FAILED, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .context("no signal handler")?;
+    }
+    Ok(stop)
+}
