@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
-use resgen_core::train::progress::Progress;
+use resgen_core::progress::Progress;
 
 /// How far apart the plain lines are when stderr is a file or a pipe.
 const LINE_EVERY: Duration = Duration::from_secs(10);

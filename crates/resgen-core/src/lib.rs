@@ -3,9 +3,12 @@
 //! The modules stand in the order a signal passes through them:
 //! signal → tokenizer → rvq codes → mask → model + head → sample → rvq codes → tokenizer → signal.
 
+pub mod atomic;
 pub mod error;
+pub mod progress;
 pub mod random;
 pub mod schedule;
+pub mod workers;
 
 pub mod signal;
 
@@ -15,11 +18,16 @@ pub mod rvq;
 
 pub mod mask;
 
+pub mod condition;
 pub mod head;
 
+pub mod model;
 pub mod tokenizer;
 
+pub mod sample;
+
 pub mod data;
+pub mod eval;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,15 +1,17 @@
 //! Datasets: picture folders, loaders, and the cache of codes.
 
+pub mod cache;
 pub mod folder;
 pub mod inspect;
 pub mod loader;
-mod order;
+pub(crate) mod order;
 pub mod pass;
 mod prefetch;
 mod sheet;
 pub mod source;
 mod walk;
 
+pub use cache::{CacheOptions, TokenCache};
 pub use folder::{Layout, PictureFolder, Problem};
 pub use inspect::{InspectOptions, Inspection, inspect};
 pub use loader::{Batch, Loader, LoaderOptions};

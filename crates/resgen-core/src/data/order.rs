@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use crate::random::{Purpose, stream};
 
 /// The shuffled epochs of a folder of `len` pictures.
-pub(super) struct Order {
+pub(crate) struct Order {
     seed: u64,
     len: usize,
     /// The epoch last asked for, since a batch mostly stays in one.

@@ -53,31 +53,43 @@ pub struct PassBatch {
 pub struct Pass {
     running: Prefetch<PassBatch>,
     folder: Arc<PictureFolder>,
-    /// The first item of the next batch.
-    next: usize,
+    /// The items that are still to come.
+    left: Range<usize>,
 }
 
 impl Pass {
-    /// Starts reading.
+    /// Starts reading the whole folder.
     ///
     /// # Errors
     /// [`Error::Argument`] for a batch size or a picture size of zero, or when threads cannot be started.
     pub fn new(folder: Arc<PictureFolder>, options: &PassOptions) -> Result<Self> {
+        let all = 0..folder.items().len();
+        Self::over(folder, all, options)
+    }
+
+    /// Starts reading the pictures with the indices in `range`.
+    ///
+    /// # Errors
+    /// As [`Pass::new`], and [`Error::Argument`] for a range beyond the folder.
+    pub fn over(folder: Arc<PictureFolder>, range: Range<usize>, options: &PassOptions) -> Result<Self> {
         let batch_size = options.batch_size;
         if batch_size == 0 {
             return Err(Error::argument("batch_size", "must be at least 1"));
         }
         let count = folder.items().len();
+        if range.start > range.end || range.end > count {
+            return Err(Error::argument("range", format!("{range:?} of {count} pictures")));
+        }
         let source =
             Source::new(Arc::clone(&folder), options.size, Crop::Center, Flip::Never, CacheLimit(0))?;
         let workers = pool(options.threads)?;
-        let mut first = 0;
+        let Range { start: mut first, end } = range.clone();
         let running = Prefetch::start(options.prefetch, move |_| {
-            let range = first..count.min(first + batch_size);
+            let range = first..end.min(first.saturating_add(batch_size));
             first = range.end;
             (!range.is_empty()).then(|| workers.install(|| read_range(&source, range)))
         })?;
-        Ok(Self { running, folder, next: 0 })
+        Ok(Self { running, folder, left: range })
     }
 }
 
@@ -87,15 +99,15 @@ impl Iterator for Pass {
     /// An error means that the background work broke off: without it, a set cut short would pass for
     /// a whole one.
     fn next(&mut self) -> Option<Self::Item> {
-        let count = self.folder.items().len();
-        if self.next == count {
+        if self.left.is_empty() {
             return None;
         }
         let batch = self.running.next().ok_or_else(|| {
-            let reason = format!("reading broke off at picture {} of {count}", self.next);
+            let reason =
+                format!("reading broke off at picture {} of {}", self.left.start, self.folder.items().len());
             Error::file(self.folder.root(), reason)
         });
-        self.next = batch.as_ref().map_or(count, |batch| batch.range.end);
+        self.left.start = batch.as_ref().map_or(self.left.end, |batch| batch.range.end);
         Some(batch)
     }
 }

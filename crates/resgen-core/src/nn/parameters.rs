@@ -4,11 +4,26 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
 /// A parameter's name and its values, read back from the device.
 pub type NamedTensors = BTreeMap<String, TensorData>;
+
+/// A hash of names, shapes and values, the same whatever file they are in (as long as its rounding is).
+pub fn fingerprint(tensors: &NamedTensors) -> String {
+    let mut hasher = Sha256::new();
+    for (name, data) in tensors {
+        hasher.update((name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(format!("{:?}", data.shape()));
+        for value in data.iter::<f32>() {
+            hasher.update(value.to_le_bytes());
+        }
+    }
+    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The dotted names and shapes of a module's parameters, in the order every function here walks them.
 pub fn names_and_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {

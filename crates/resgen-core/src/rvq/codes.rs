@@ -63,6 +63,11 @@ impl Codes {
         &self.values
     }
 
+    /// All values, handed over: `[B, L, D]`.
+    pub fn into_values(self) -> Vec<u16> {
+        self.values
+    }
+
     /// The codes of signal `index`, `[L, D]`.
     pub fn signal(&self, index: usize) -> &[u16] {
         let size = self.positions * self.depth;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_atomically;
 use super::model_file::{Storage, from_bytes, to_bytes};
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
 

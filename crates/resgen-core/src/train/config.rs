@@ -6,10 +6,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::generator::ModelConfig;
 use super::run::RunConfig;
 use super::tokenizer::LossConfig;
 use crate::data::Layout;
 use crate::error::{Error, Result, nearest};
+use crate::sample::Preset;
 use crate::signal::resize::{Crop, Flip};
 use crate::tokenizer::ImageTokenizerConfig;
 
@@ -61,6 +63,34 @@ pub struct TokenizerExperiment {
     /// Losses.
     #[serde(default)]
     pub losses: LossConfig,
+    /// The run.
+    pub train: RunConfig,
+}
+
+/// Codes to learn from: the `[codes]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodesConfig {
+    /// The token cache.
+    pub cache: PathBuf,
+    /// The tokenizer that made it.
+    pub tokenizer: PathBuf,
+}
+
+/// Everything that makes a generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorExperiment {
+    /// Licence of the resulting weights.
+    #[serde(default = "unstated")]
+    pub licence: String,
+    /// Codes.
+    pub codes: CodesConfig,
+    /// Which generator, and its sizes.
+    pub model: ModelConfig,
+    /// Sampler settings that the model file carries.
+    #[serde(default)]
+    pub sample: Preset,
     /// The run.
     pub train: RunConfig,
 }

@@ -1,16 +1,15 @@
 //! Training: one loop, its optimizer, its checkpoints and its logs.
 
-pub mod atomic;
 pub mod checkpoint;
 pub mod config;
+pub mod generator;
 pub mod learner;
 pub mod log;
 pub mod model_file;
 pub mod pictures;
 pub mod preview;
-pub mod progress;
 pub mod rate;
 pub mod run;
 pub mod tokenizer;
+pub mod tokens;
 pub mod weights;
-pub mod workers;

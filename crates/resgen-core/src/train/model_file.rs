@@ -7,9 +7,8 @@ use burn::tensor::TensorData;
 use half::bf16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::atomic::write_atomically;
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
 
@@ -68,20 +67,6 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
             serde_json::from_str(&header).map_err(|error| format!("its header does not read: {error}"))?;
         Ok(Self { header, tensors })
     }
-}
-
-/// A hash of names, shapes and values, the same whatever file they are in (as long as its rounding is).
-pub fn fingerprint(tensors: &NamedTensors) -> String {
-    let mut hasher = Sha256::new();
-    for (name, data) in tensors {
-        hasher.update((name.len() as u64).to_le_bytes());
-        hasher.update(name.as_bytes());
-        hasher.update(format!("{:?}", data.shape()));
-        for value in data.iter::<f32>() {
-            hasher.update(value.to_le_bytes());
-        }
-    }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Tensors, and a text beside them, in the safetensors format.

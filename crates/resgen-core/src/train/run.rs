@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{Checkpoints, MODEL_FILE, Record};
 use super::learner::{Applied, BatchSource, Learner};
 use super::log::RunLog;
-use super::progress::Progress;
 use super::rate::RateConfig;
 use super::weights::OptimizerConfig;
-use super::workers::Workers;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::workers::Workers;
 
 /// How often a run may go back before it gives up.
 const MOST_ROLLBACKS: usize = 20;

@@ -23,6 +23,21 @@ pub struct MixtureOutput {
 }
 
 impl MixtureOutput {
+    /// The first and the second half of the positions: the two batches that ran as one.
+    pub fn halves(self) -> (Self, Self) {
+        let rows = self.logits.dims()[0] / 2;
+        let half = |start: usize| {
+            let cut = |values: &Tensor<2>| values.clone().narrow(0, start, rows);
+            Self {
+                logits: cut(&self.logits),
+                mixer: cut(&self.mixer),
+                shift: cut(&self.shift),
+                log_scale: cut(&self.log_scale),
+            }
+        };
+        (half(0), half(rows))
+    }
+
     /// Classifier-free guidance: uncond + `scale`·(cond − uncond) on every raw output.
     ///
     /// # Shapes

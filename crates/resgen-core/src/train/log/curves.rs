@@ -16,8 +16,8 @@ use super::style::{
 };
 use super::table::ScalarTable;
 use super::ticks::Ticks;
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::train::atomic::write_atomically;
 
 /// Some columns of the log that share axes.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::append::Appender;
 use super::table::{Row, STEP, ScalarTable, whole_lines};
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::train::atomic::write_atomically;
 
 /// Appends rows of named scalars to `log.csv` in the folder of a run.
 ///

@@ -1,0 +1,5 @@
+//! What a sample is asked to be.
+
+mod class;
+
+pub use class::ClassCondition;

@@ -1,0 +1,5 @@
+//! Generators over RVQ codes.
+
+mod resgen;
+
+pub use resgen::{Resgen, ResgenConfig};

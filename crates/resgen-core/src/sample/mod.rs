@@ -1,0 +1,8 @@
+//! Sampling: the reverse of masking, for any model that predicts collective embeddings.
+
+mod preset;
+mod reveal;
+mod unmask;
+
+pub use preset::Preset;
+pub use unmask::{CollectivePredictor, Known, Request, Unmasker};

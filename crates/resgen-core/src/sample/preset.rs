@@ -1,0 +1,97 @@
+//! Settings of the sampler; a checkpoint carries the ones that suit it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::head::Nucleus;
+use crate::schedule::{MaskingSchedule, Ramp};
+
+/// How samples are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Preset {
+    /// Steps T, 1 to L·D.
+    pub steps: usize,
+    /// How many tokens stay masked after each step.
+    pub schedule: MaskingSchedule,
+    /// Guidance scale w at the end of sampling; 1 is none.
+    pub guidance: f64,
+    /// How the guidance scale gets there from 1.
+    pub guidance_ramp: Ramp,
+    /// Scale τ of the Gaussian noise within a component.
+    pub temperature: f64,
+    /// Temperature of the choice of a component.
+    pub component_temperature: f64,
+    /// Probability mass of the components that may be chosen.
+    pub top_p: f64,
+    /// Scale τ_c, at the start, of the Gumbel noise on the choice of tokens to reveal; it falls to 0 on a line.
+    pub choice_temperature: f64,
+}
+
+impl Default for Preset {
+    fn default() -> Self {
+        Self {
+            steps: 16,
+            schedule: MaskingSchedule::Cosine,
+            guidance: 2.0,
+            guidance_ramp: Ramp::Linear,
+            temperature: 1.0,
+            component_temperature: 1.0,
+            top_p: 0.95,
+            choice_temperature: 20.0,
+        }
+    }
+}
+
+impl Preset {
+    /// # Errors
+    /// [`Error::Argument`] names the value that is out of range for `tokens` = L·D tokens.
+    pub fn validate(&self, tokens: usize) -> Result<()> {
+        if self.steps == 0 || self.steps > tokens {
+            let reason = format!("expected 1 to {tokens} (positions × depth), found {}", self.steps);
+            return Err(Error::argument("steps", reason));
+        }
+        if !(0.0..=1.0).contains(&self.top_p) || self.top_p == 0.0 {
+            return Err(Error::argument(
+                "top_p",
+                format!("expected more than 0 and at most 1, found {}", self.top_p),
+            ));
+        }
+        let not_negative = [
+            ("temperature", self.temperature),
+            ("component_temperature", self.component_temperature),
+            ("choice_temperature", self.choice_temperature),
+        ];
+        for (name, value) in not_negative {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::argument(name, format!("expected a number of at least 0, found {value}")));
+            }
+        }
+        if !self.guidance.is_finite() {
+            return Err(Error::argument(
+                "guidance",
+                format!("expected a finite number, found {}", self.guidance),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The choice of components.
+    pub(super) fn nucleus(&self) -> Nucleus {
+        Nucleus { temperature: self.component_temperature as f32, top_p: self.top_p as f32 }
+    }
+
+    /// The guidance scale of step `step` of `steps`, counted from 0.
+    pub(super) fn guidance_at(&self, step: usize, steps: usize) -> f64 {
+        let progress = step as f64 / (steps - 1).max(1) as f64;
+        match self.guidance_ramp {
+            Ramp::Constant => self.guidance,
+            ramp => ramp.value(1.0, self.guidance, progress),
+        }
+    }
+
+    /// The choice temperature of step `step` of `steps`, counted from 0.
+    pub(super) fn choice_temperature_at(&self, step: usize, steps: usize) -> f64 {
+        self.choice_temperature * (1.0 - (step + 1) as f64 / steps as f64)
+    }
+}

@@ -1,0 +1,377 @@
+//! How a generator learns: masks drawn by the schedule, and the mixture's loss on what they hide.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::learner::{Applied, BatchSource, Learner};
+use super::log::{Panel, Scale};
+use super::model_file::{ModelFile, Storage};
+use super::preview::pictures;
+use super::run::RunConfig;
+use super::tokens::TokenBatch;
+use super::weights::{Gradient, Weights};
+use crate::error::{Error, Result};
+use crate::head::MixtureConfig;
+use crate::mask::{MaskCounts, sample_training};
+use crate::model::{Resgen, ResgenConfig};
+use crate::nn::Builder;
+use crate::nn::parameters::{self, NamedTensors};
+use crate::nn::transformer::TrunkConfig;
+use crate::random::{Purpose, stream, uniform};
+use crate::rvq::Codes;
+use crate::sample::{Preset, Request, Unmasker};
+use crate::schedule::MaskingSchedule;
+use crate::signal::Picture;
+use crate::signal::draw::Grid;
+use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+
+/// The generator: the `[model]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Which generator.
+    pub kind: GeneratorKind,
+    /// A named size of the trunk, or its numbers.
+    pub trunk: TrunkSize,
+    /// The mixture.
+    pub head: MixtureConfig,
+    /// How many tokens are masked in training.
+    #[serde(default = "ModelConfig::default_schedule")]
+    pub schedule: MaskingSchedule,
+    /// Share of signals trained without their class.
+    #[serde(default = "ModelConfig::default_dropout")]
+    pub condition_dropout: f64,
+}
+
+impl ModelConfig {
+    fn default_schedule() -> MaskingSchedule {
+        MaskingSchedule::Cosine
+    }
+
+    fn default_dropout() -> f64 {
+        0.1
+    }
+
+    /// # Errors
+    /// [`Error::Config`] names the value that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        self.trunk.resolve()?.validate()?;
+        self.head.validate()?;
+        if !(0.0..=1.0).contains(&self.condition_dropout) {
+            let reason = format!("expected 0 to 1, found {}", self.condition_dropout);
+            return Err(Error::config("model.condition_dropout", reason));
+        }
+        Ok(())
+    }
+}
+
+/// The kinds of generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GeneratorKind {
+    /// Masked, with collective embeddings.
+    Resgen,
+}
+
+/// A trunk by name or by numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TrunkSize {
+    /// One of [`TrunkConfig::SIZES`].
+    Named(String),
+    /// Width, layers and heads.
+    Custom(TrunkConfig),
+}
+
+impl TrunkSize {
+    /// # Errors
+    /// [`Error::Config`] for a name that is none.
+    pub fn resolve(&self) -> Result<TrunkConfig> {
+        match self {
+            Self::Custom(config) => Ok(*config),
+            Self::Named(name) => {
+                let found = TrunkConfig::SIZES.iter().find(|(known, _)| known == name);
+                found.map(|(_, config)| *config).ok_or_else(|| {
+                    let known = TrunkConfig::SIZES.map(|(known, _)| known).join(", ");
+                    Error::config("model.trunk", format!("unknown size `{name}`; known: {known}"))
+                })
+            }
+        }
+    }
+}
+
+/// What a generator's model file says beside its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorHeader {
+    /// Always `generator`.
+    pub kind: GeneratorFileKind,
+    /// Sizes of the generator.
+    pub model: ResgenConfig,
+    /// Sizes of its tokenizer, which is in the same file.
+    pub tokenizer: ImageTokenizerConfig,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Sampler settings that suit the model.
+    pub preset: Preset,
+    /// Training steps.
+    pub step: u64,
+    /// Licence of the weights.
+    pub licence: String,
+    /// Version of the program that wrote the file.
+    pub version: String,
+}
+
+/// Tells a generator's file from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneratorFileKind {
+    /// The only value.
+    Generator,
+}
+
+/// A generator ready to sample, with its tokenizer.
+pub struct Generator {
+    /// What the file says.
+    pub header: GeneratorHeader,
+    /// The network.
+    pub model: Resgen,
+    /// Codes to pictures.
+    pub tokenizer: ImageTokenizer,
+}
+
+impl Generator {
+    /// Builds the networks of a file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] and [`Error::Mismatch`] where header and tensors do not fit each other.
+    pub fn from_file(file: &ModelFile<GeneratorHeader>, device: &Device) -> Result<Self> {
+        let header = file.header.clone();
+        header.model.validate()?;
+        let tokenizer = ImageTokenizer::load(header.tokenizer.clone(), &file.tensors, "tokenizer.", device)?;
+        let (model, config) = (&header.model, &header.tokenizer);
+        let (found, expected) = (
+            [model.positions, model.depth, model.latent, model.classes],
+            [config.positions(), config.depth, config.latent, header.classes.len()],
+        );
+        if found != expected {
+            let text = |[l, d, h, c]: [usize; 4]| format!("L = {l}, D = {d}, H = {h}, {c} classes");
+            return Err(Error::mismatch("model sizes", text(expected), text(found)));
+        }
+        let blank = Resgen::new(&mut Builder::new(0, device), header.model);
+        let model = parameters::load(blank, &file.tensors, "generator.")?;
+        Ok(Self { header, model, tokenizer })
+    }
+}
+
+/// Everything a generator in training needs beside its config.
+pub struct GeneratorParts {
+    /// The tokenizer whose codes are learned.
+    pub tokenizer: ImageTokenizer,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Sampler settings for previews, kept in the model file.
+    pub preset: Preset,
+    /// Licence of the weights.
+    pub licence: String,
+    /// Standard deviation of the collective embeddings of the training codes.
+    pub embedding_scale: f32,
+}
+
+/// A generator in training.
+pub struct GeneratorLearner {
+    config: ModelConfig,
+    parts: GeneratorParts,
+    seed: u64,
+    device: Device,
+    weights: Weights<Resgen>,
+}
+
+/// What a micro-batch gives a generator.
+pub struct GeneratorPart {
+    gradients: Vec<Tensor<1>>,
+    scalars: Vec<f64>,
+}
+
+impl GeneratorLearner {
+    /// A fresh generator.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a config out of range.
+    pub fn new(config: ModelConfig, parts: GeneratorParts, run: &RunConfig, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let tokenizer = parts.tokenizer.config();
+        let sizes = ResgenConfig {
+            trunk: config.trunk.resolve()?,
+            head: config.head,
+            positions: tokenizer.positions(),
+            depth: tokenizer.depth,
+            latent: tokenizer.latent,
+            classes: parts.classes.len(),
+            embedding_scale: parts.embedding_scale,
+        };
+        sizes.validate()?;
+        parts.preset.validate(sizes.positions * sizes.depth)?;
+        let model = Resgen::new(&mut Builder::new(run.seed, device), sizes);
+        let weights = Weights::new(model, run.optimizer);
+        Ok(Self { config, parts, seed: run.seed, device: device.clone(), weights })
+    }
+
+    /// The network as sampling uses it.
+    pub fn averaged(&self) -> Resgen {
+        self.weights.averaged()
+    }
+
+    /// Masks and labels of a micro-batch; a function of the seed, the step and the place in the batch.
+    fn masks_and_labels(&self, step: u64, batch: &TokenBatch) -> (Vec<MaskCounts>, Vec<usize>) {
+        let (positions, depth) = (batch.codes.positions(), batch.codes.depth());
+        let nothing = self.parts.classes.len();
+        (batch.first..)
+            .zip(&batch.classes)
+            .map(|(index, &class)| {
+                let mut rng = stream(self.seed, Purpose::Mask, index as u64, step);
+                let mask = sample_training(&mut rng, self.config.schedule, positions, depth);
+                let drops = uniform(&mut stream(self.seed, Purpose::Drop, index as u64, step));
+                (mask, if drops < self.config.condition_dropout { nothing } else { class })
+            })
+            .unzip()
+    }
+
+    fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+}
+
+impl Learner for GeneratorLearner {
+    type Batch = TokenBatch;
+    type Part = GeneratorPart;
+    const COLUMNS: &'static [&'static str] = &["loss", "used_components", "gradient_norm", "learning_rate"];
+
+    fn panels() -> Vec<Panel> {
+        let panel = |title: &str, axis: &str, column: &str, scale| Panel {
+            title: title.into(),
+            axis: axis.into(),
+            columns: vec![column.into()],
+            scale,
+        };
+        vec![
+            panel("Loss", "nats per position", "loss", Scale::Linear),
+            panel("Components in use", "perplexity", "used_components", Scale::Linear),
+            panel("Gradient", "norm before clipping", "gradient_norm", Scale::Log),
+        ]
+    }
+
+    fn prepare(&mut self, _: u64, _: &mut dyn BatchSource<Batch = TokenBatch>) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn part(&self, step: u64, _index: usize, batch: TokenBatch) -> Result<GeneratorPart> {
+        let (masks, labels) = self.masks_and_labels(step, &batch);
+        let (count, positions, depth) = (batch.codes.batch(), batch.codes.positions(), batch.codes.depth());
+        let rows = count * positions;
+        let masked: Vec<i32> = masks.iter().flat_map(|mask| mask.counts()).map(|&k| k as i32).collect();
+        let masked = self.integers(masked, [count, positions]);
+        let first = masked.clone().reshape([rows, 1]).neg() + depth as i64; // [N, 1], number of visible codes
+        let codes = batch.codes.to_tensor(&self.device).reshape([rows, depth]);
+        let books = self.parts.tokenizer.books();
+        let (visible, target) = books.split_embedding(codes, first);
+        let scale = self.parts.embedding_scale;
+        let visible = visible.div_scalar(scale).reshape([count, positions, books.width()]);
+        let target = target.div_scalar(scale); // [N, H]
+        let weight = masked.clone().reshape([rows]).greater_scalar(0).float(); // [N]
+
+        let model = self.weights.model().clone().train();
+        let labels = self.integers(labels.into_iter().map(|label| label as i32).collect(), [count]);
+        let out = model.forward(visible, masked, labels);
+        let loss = model.head().loss(&out, target.clone(), weight.clone());
+        let used = model.head().used_components(&out, target, weight);
+        let scalars = vec![scalar(&loss)?, scalar(&used)?];
+        let gradients = parameters::take_gradients(&model, &mut loss.backward());
+        Ok(GeneratorPart { gradients, scalars })
+    }
+
+    fn apply(&mut self, _step: u64, parts: Vec<GeneratorPart>, rate: f64) -> Result<Applied> {
+        let count = parts.len() as f64;
+        let mut scalars = vec![0.0; 2];
+        let mut gradients = Vec::with_capacity(parts.len());
+        for part in parts {
+            scalars.iter_mut().zip(&part.scalars).for_each(|(sum, value)| *sum += value / count);
+            gradients.push(part.gradients);
+        }
+        let gradient = Gradient::mean(gradients)?;
+        if !scalars[0].is_finite() || !gradient.norm.is_finite() {
+            return Ok(Applied::NotFinite(format!(
+                "loss {} with gradient norm {}",
+                scalars[0], gradient.norm
+            )));
+        }
+        scalars.extend([gradient.norm, rate]);
+        self.weights.update(gradient, rate);
+        Ok(Applied::Updated(scalars))
+    }
+
+    fn state(&self) -> NamedTensors {
+        self.weights.state("generator.")
+    }
+
+    fn restore(&mut self, state: &NamedTensors) -> Result<()> {
+        self.weights.restore(state, "generator.", &self.device)
+    }
+
+    fn export(&self, path: &Path, step: u64) -> Result<()> {
+        let model = self.averaged();
+        let header = GeneratorHeader {
+            kind: GeneratorFileKind::Generator,
+            model: *model.config(),
+            tokenizer: self.parts.tokenizer.config().clone(),
+            classes: self.parts.classes.clone(),
+            preset: self.parts.preset,
+            step,
+            licence: self.parts.licence.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let named = |prefix: &str, tensors: NamedTensors| -> NamedTensors {
+            tensors.into_iter().map(|(name, data)| (format!("{prefix}{name}"), data)).collect()
+        };
+        let mut tensors = named("generator.", parameters::read(&model));
+        tensors.extend(named("tokenizer.", self.parts.tokenizer.tensors()));
+        ModelFile { header, tensors }.save(path, Storage::F32)
+    }
+
+    fn previews(&self, _step: u64) -> Result<Vec<(&'static str, Picture)>> {
+        let model = self.averaged();
+        let sampler = Unmasker::new(&model, self.parts.tokenizer.books(), self.parts.preset)?;
+        let (columns, rows) = (8, 4);
+        let classes = self.parts.classes.len();
+        let stride = classes.div_ceil(columns).max(1);
+        let shown: Vec<usize> = (0..columns).map(|column| column * stride % classes).collect();
+        let request = Request { classes: shown.repeat(rows), seed: self.seed, first_index: 0, known: None };
+        let pictures = pictures(self.parts.tokenizer.decode(&sampler.sample(&request)?)?)?;
+        let mut grid = Grid::new("").columns(shown.iter().map(|&class| self.parts.classes[class].clone()));
+        for row in pictures.chunks(columns) {
+            grid = grid.row("", row.to_vec());
+        }
+        Ok(vec![("samples", grid.draw()?)])
+    }
+}
+
+/// The standard deviation of the whole embeddings of `codes`, about zero.
+///
+/// # Errors
+/// Where the device cannot be read.
+pub fn embedding_scale(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<f32> {
+    let device = tokenizer.books().vectors().device();
+    let rows = codes.to_tensor(&device).reshape([codes.batch() * codes.positions(), codes.depth()]);
+    let embeddings = tokenizer.books().decode(rows);
+    let scale = scalar(&embeddings.square().mean())?.sqrt() as f32;
+    // Codebooks of zeros say nothing about scale.
+    Ok(if scale > 0.0 { scale } else { 1.0 })
+}
+
+fn scalar(tensor: &Tensor<1>) -> Result<f64> {
+    let value = tensor.clone().try_into_scalar::<f32>();
+    value.map(f64::from).map_err(|error| Error::Training(format!("{error:?}")))
+}
