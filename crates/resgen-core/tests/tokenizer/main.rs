@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use rectangles::Rectangles;
+use resgen_core::progress::Progress;
 use resgen_core::tokenizer::ImageTokenizerConfig;
-use resgen_core::train::progress::Progress;
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
 use resgen_core::train::tokenizer::TokenizerLearner;
 

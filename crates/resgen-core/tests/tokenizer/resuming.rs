@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use resgen_core::nn::parameters::fingerprint;
 use resgen_core::train::learner::Learner;
 use resgen_core::train::log::ScalarTable;
-use resgen_core::train::model_file::fingerprint;
 use resgen_core::train::run::Outcome;
 use resgen_core::train::tokenizer::TokenizerLearner;
 
