@@ -26,6 +26,11 @@ impl Workers {
         Ok(Self { pools: pools.map_err(|error| Error::Training(format!("no threads: {error}")))? })
     }
 
+    /// How many there are, at least one.
+    pub fn count(&self) -> usize {
+        self.pools.len()
+    }
+
     /// Runs `work` on every item; results are in the items' order.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, activation::gelu_approximate, activation::silu};
+use burn::tensor::{Tensor, activation::silu};
+use resgen_kernels::{gelu_tanh, modulated_norm};
 use serde::{Deserialize, Serialize};
 
 use super::Builder;
@@ -74,10 +75,10 @@ impl Block {
         let [batch, _, width] = x.dims();
         let modulation = self.modulation.forward(condition).reshape([batch, 6, width]);
         let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]); // [B, 1, d]
-        let normed = modulate(normalise(x.clone()), part(0), part(1));
+        let normed = modulated_norm(x.clone(), part(0), part(1));
         let x = x + self.attention.forward(normed) * part(2);
-        let normed = modulate(normalise(x.clone()), part(3), part(4));
-        x + self.narrow.forward(gelu_approximate(self.widen.forward(normed))) * part(5)
+        let normed = modulated_norm(x.clone(), part(3), part(4));
+        x + self.narrow.forward(gelu_tanh(self.widen.forward(normed))) * part(5)
     }
 }
 
@@ -105,18 +106,6 @@ impl Trunk {
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, condition.clone()));
         let modulation = self.modulation.forward(condition).reshape([batch, 2, width]);
         let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]);
-        modulate(normalise(x), part(0), part(1))
+        modulated_norm(x, part(0), part(1))
     }
-}
-
-/// Layer norm without learned scale: zero mean and unit variance over the last dimension.
-fn normalise(x: Tensor<3>) -> Tensor<3> {
-    let centred = x.clone() - x.mean_dim(2);
-    let variance = centred.clone().square().mean_dim(2);
-    centred / (variance + 1e-6).sqrt()
-}
-
-/// `x·(1 + scale) + shift`, broadcast over positions.
-fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
-    x * (scale + 1.0) + shift
 }

@@ -22,7 +22,8 @@ pub trait BatchSource {
 
 /// What became of a step.
 pub enum Applied {
-    /// The weights were updated; the values belong to [`Learner::COLUMNS`].
+    /// The weights were updated; the values belong to [`Learner::COLUMNS`]. NaN where a column has no value
+    /// at this step: its cell stays empty.
     Updated(Vec<f64>),
     /// A loss or a gradient was not finite; nothing was changed. The text says which.
     NotFinite(String),

@@ -215,9 +215,11 @@ impl<'a, L: Learner> Run<'a, L> {
     }
 
     fn after_update(&mut self, values: &[f64]) -> Result<()> {
-        let scalars: Vec<(&str, f64)> = L::COLUMNS.iter().copied().zip(values.iter().copied()).collect();
-        self.log.scalars(self.step, &scalars)?;
+        let columns = L::COLUMNS.iter().copied().zip(values.iter().copied());
+        let scalars: Vec<(&str, f64)> = columns.filter(|(_, value)| !value.is_nan()).collect();
         self.step += 1;
+        // By the number of steps done, as checkpoints count: what came after one is dropped when going back.
+        self.log.scalars(self.step, &scalars)?;
         let shown: Vec<String> =
             scalars.iter().take(3).map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.context.progress.step(self.step, &shown.join("  "));

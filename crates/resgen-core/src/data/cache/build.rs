@@ -229,7 +229,7 @@ impl<'a> Maker<'a> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let mut batches = pass.by_ref().take(self.pass.threads).collect::<Result<Vec<_>>>()?;
+            let mut batches = pass.by_ref().take(self.workers.count()).collect::<Result<Vec<_>>>()?;
             let Some(last) = batches.last().map(|batch| batch.range.end) else { break };
             unreadable.extend(batches.iter_mut().flat_map(|batch| batch.problems.drain(..)).map(stated));
             for encoded in self.workers.run(batches, |_, batch| self.encode(batch))? {

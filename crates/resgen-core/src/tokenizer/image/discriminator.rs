@@ -13,19 +13,21 @@ const SLOPE: f64 = 0.2;
 /// Widths stop doubling at this multiple of the first.
 const MAX_WIDENING: usize = 8;
 
-/// Size of a [`Discriminator`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Size and pace of a [`Discriminator`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscriminatorConfig {
     /// Channels of the first layer; they double per layer, up to eightfold.
     pub channels: usize,
     /// Layers, each halving the size. A logit sees 22, 38 or 70 pixels of a side with 2, 3 or 4 layers.
     pub layers: usize,
+    /// Its learning rate as a multiple of the tokenizer's.
+    pub rate: f64,
 }
 
 impl Default for DiscriminatorConfig {
     fn default() -> Self {
-        Self { channels: 64, layers: 3 }
+        Self { channels: 64, layers: 3, rate: 1.0 }
     }
 }
 
@@ -38,14 +40,18 @@ impl DiscriminatorConfig {
             true => Ok(()),
             false => {
                 let reason = format!("expected {low} to {high}, found {value}");
-                Err(Error::config(format!("tokenizer.discriminator.{key}"), reason))
+                Err(Error::config(format!("losses.adversarial.discriminator.{key}"), reason))
             }
         };
         within("channels", self.channels, 4, 1024)?;
         within("layers", self.layers, 1, 8)?;
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            let reason = format!("expected a number of more than 0, found {}", self.rate);
+            return Err(Error::config("losses.adversarial.discriminator.rate", reason));
+        }
         if resolution >> self.layers == 0 {
             let reason = format!("{} halvings leave nothing of {resolution} pixels", self.layers);
-            return Err(Error::config("tokenizer.discriminator.layers", reason));
+            return Err(Error::config("losses.adversarial.discriminator.layers", reason));
         }
         Ok(())
     }
@@ -102,7 +108,10 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     fn tiny(device: &Device) -> Discriminator {
-        Discriminator::new(&mut Builder::new(3, device), &DiscriminatorConfig { channels: 4, layers: 3 })
+        Discriminator::new(
+            &mut Builder::new(3, device),
+            &DiscriminatorConfig { channels: 4, layers: 3, rate: 1.0 },
+        )
     }
 
     #[test]
@@ -133,7 +142,7 @@ mod tests {
         // With one layer the last row of 8 depends on pixels from row 11 on: three rows of 4×4 windows.
         let discriminator = Discriminator::new(
             &mut Builder::new(3, &Device::flex()),
-            &DiscriminatorConfig { channels: 4, layers: 1 },
+            &DiscriminatorConfig { channels: 4, layers: 1, rate: 1.0 },
         );
         let pixels = Tensor::<4>::ones([1, 3, 16, 16], &Device::flex()).autodiff().require_grad();
         let last = discriminator.logits(pixels.clone()).slice([0..1, 0..1, 7..8, 0..8]).sum();
@@ -159,10 +168,13 @@ mod tests {
 
     #[test]
     fn pictures_must_survive_the_halvings() {
-        let config = DiscriminatorConfig { channels: 4, layers: 3 };
+        let config = DiscriminatorConfig { channels: 4, layers: 3, rate: 1.0 };
         assert!(config.validate(8).is_ok());
-        assert!(config.validate(7).unwrap_err().to_string().contains("tokenizer.discriminator.layers"));
-        assert!(DiscriminatorConfig { channels: 0, layers: 3 }.validate(64).is_err());
+        assert!(
+            config.validate(7).unwrap_err().to_string().contains("losses.adversarial.discriminator.layers")
+        );
+        assert!(DiscriminatorConfig { channels: 0, ..config }.validate(64).is_err());
+        assert!(DiscriminatorConfig { rate: f64::NAN, ..config }.validate(64).is_err());
         assert_eq!(
             tiny(&Device::flex()).logits(Tensor::zeros([1, 3, 8, 8], &Device::flex())).dims(),
             [1, 1, 1, 1]

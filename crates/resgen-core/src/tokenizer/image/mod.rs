@@ -5,6 +5,8 @@ mod config;
 mod discriminator;
 mod gan;
 mod lpips;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use autoencoder::{Autoencoder, Decoder, Encoder};
 pub use config::ImageTokenizerConfig;

@@ -1,0 +1,109 @@
+//! The discriminator of a training: what it wants of reconstructions, and how it learns itself.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::scalar;
+use crate::error::{Error, Result};
+use crate::nn::Builder;
+use crate::nn::parameters::{self, NamedTensors};
+use crate::tokenizer::image::{
+    AdversarialConfig, Balance, Discriminator, PixelGradients, adaptive_weight, discriminator_loss,
+    generator_loss,
+};
+use crate::train::weights::{Gradient, OptimizerConfig, Weights};
+
+/// Names of the discriminator's tensors in a checkpoint begin with this.
+const PREFIX: &str = "discriminator.";
+
+/// A discriminator in training.
+pub(super) struct Adversary {
+    config: AdversarialConfig,
+    /// The discriminator, with optimizer moments of its own.
+    pub weights: Weights<Discriminator>,
+}
+
+/// What the discriminator wants of reconstructions.
+pub(super) struct Pull {
+    /// Gradient of the generator's loss with respect to the reconstructions' pixels, `[B, 3, S, S]`.
+    pub gradient: Tensor<4>,
+    /// The generator's loss.
+    pub loss: f64,
+}
+
+/// What the discriminator itself learns from a micro-batch.
+pub(super) struct Lesson {
+    /// Of its parameters.
+    pub gradients: Vec<Tensor<1>>,
+    /// Its hinge loss.
+    pub loss: f64,
+}
+
+impl Adversary {
+    /// A fresh discriminator.
+    pub fn new(builder: &mut Builder, config: AdversarialConfig, optimizer: OptimizerConfig) -> Self {
+        let discriminator = Discriminator::new(builder, &config.discriminator);
+        Self { config, weights: Weights::new(discriminator, optimizer) }
+    }
+
+    /// Whether it takes part in this step.
+    pub fn is_active(&self, step: u64) -> bool {
+        self.config.is_active(step)
+    }
+
+    /// # Shapes
+    /// reconstruction `[B, 3, S, S]`
+    pub fn pull(&self, reconstruction: Tensor<4>) -> Result<Pull> {
+        let leaf = reconstruction.without_autodiff().autodiff().require_grad();
+        // Its parameters are not tracked here: only the pixels' gradient is worked out.
+        let loss = generator_loss(self.weights.model().logits(leaf.clone()));
+        Ok(Pull { gradient: gradient_of(&leaf, &loss)?, loss: scalar(&loss)? })
+    }
+
+    /// # Shapes
+    /// `[B, 3, S, S]` twice; neither gets a gradient
+    pub fn lesson(&self, pixels: Tensor<4>, reconstruction: Tensor<4>) -> Result<Lesson> {
+        let model = self.weights.model().clone().train();
+        let logits = |x: Tensor<4>| model.logits(x.without_autodiff().autodiff());
+        let loss = discriminator_loss(logits(pixels), logits(reconstruction));
+        let gradients = parameters::take_gradients(&model, &mut loss.backward());
+        Ok(Lesson { gradients, loss: scalar(&loss)? })
+    }
+
+    /// The adaptive weight; none where the configured weight stands alone.
+    ///
+    /// # Shapes
+    /// features as in [`adaptive_weight`]
+    pub fn balance(&self, features: Tensor<4>, gradients: PixelGradients) -> Result<Option<f64>> {
+        match self.config.balance {
+            Balance::Fixed => Ok(None),
+            Balance::Adaptive => adaptive_weight(features, gradients, self.config.max_adaptive).map(Some),
+        }
+    }
+
+    /// The configured weight.
+    pub fn weight(&self) -> f64 {
+        self.config.weight
+    }
+
+    /// Updates the discriminator; `learning_rate` is the tokenizer's.
+    pub fn update(&mut self, gradient: Gradient, learning_rate: f64) {
+        self.weights.update(gradient, learning_rate * self.config.discriminator.rate);
+    }
+
+    /// Everything that later steps depend on.
+    pub fn state(&self) -> NamedTensors {
+        self.weights.state(PREFIX)
+    }
+
+    /// Goes back to what [`Adversary::state`] gave.
+    pub fn restore(&mut self, state: &NamedTensors, device: &Device) -> Result<()> {
+        self.weights.restore(state, PREFIX, device)
+    }
+}
+
+/// The gradient of `loss` with respect to `leaf`.
+pub(super) fn gradient_of(leaf: &Tensor<4>, loss: &Tensor<1>) -> Result<Tensor<4>> {
+    leaf.grad_remove(&mut loss.backward())
+        .ok_or_else(|| Error::Training("a loss that does not depend on the reconstruction".into()))
+}

@@ -1,0 +1,95 @@
+//! What a tokenizer's training logs.
+
+use crate::train::log::{Panel, Scale};
+
+/// Names of the scalars of a step. Those of [`Measured`] come first, in its order.
+pub(super) const COLUMNS: &[&str] = &[
+    "loss",
+    "psnr",
+    "commitment",
+    "lpips",
+    "adversarial",
+    "discriminator",
+    "adaptive_weight",
+    "revived",
+    "gradient_norm",
+    "learning_rate",
+];
+
+/// What a micro-batch, or a step, measured; none where a loss took no part.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    /// Reconstruction and commitment: all that is minimised but for the adversarial loss, whose zero says
+    /// nothing.
+    pub loss: f64,
+    pub psnr: f64,
+    pub commitment: Option<f64>,
+    pub lpips: Option<f64>,
+    pub adversarial: Option<f64>,
+    pub discriminator: Option<f64>,
+    pub adaptive_weight: Option<f64>,
+}
+
+impl Measured {
+    /// The values in the order of [`COLUMNS`].
+    pub fn values(&self) -> [Option<f64>; 7] {
+        [
+            Some(self.loss),
+            Some(self.psnr),
+            self.commitment,
+            self.lpips,
+            self.adversarial,
+            self.discriminator,
+            self.adaptive_weight,
+        ]
+    }
+
+    /// The mean over micro-batches, which all measured the same things, in the order of [`COLUMNS`].
+    pub fn mean(parts: &[Self]) -> [Option<f64>; 7] {
+        let count = parts.len() as f64;
+        let add = |sum: Option<f64>, value: Option<f64>| Some(sum? + value?);
+        let mut sums = [Some(0.0); 7];
+        for part in parts {
+            sums.iter_mut().zip(part.values()).for_each(|(sum, value)| *sum = add(*sum, value));
+        }
+        sums.map(|sum| sum.map(|sum| sum / count))
+    }
+}
+
+/// How the columns are grouped in the curves.
+pub(super) fn panels() -> Vec<Panel> {
+    let panel = |title: &str, axis: &str, columns: &[&str], scale| Panel {
+        title: title.into(),
+        axis: axis.into(),
+        columns: columns.iter().map(|&column| column.into()).collect(),
+        scale,
+    };
+    vec![
+        panel("Reconstruction", "PSNR in dB", &["psnr"], Scale::Linear),
+        panel("Losses", "loss", &["loss", "commitment", "lpips"], Scale::Log),
+        // The generator's loss may be negative.
+        panel("Adversary", "loss", &["adversarial", "discriminator"], Scale::Linear),
+        panel("Adaptive weight", "factor", &["adaptive_weight"], Scale::Log),
+        panel("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_curve_is_a_column() {
+        for column in panels().iter().flat_map(|panel| &panel.columns) {
+            assert!(COLUMNS.contains(&column.as_str()), "{column}");
+        }
+    }
+
+    #[test]
+    fn the_mean_has_no_value_where_a_loss_took_no_part() {
+        let part =
+            |loss, lpips| Measured { loss, lpips: Some(lpips), commitment: None, ..Measured::default() };
+        let mean = Measured::mean(&[part(1.0, 4.0), part(2.0, 8.0)]);
+        assert_eq!(mean, [Some(1.5), Some(0.0), None, Some(6.0), None, None, None]);
+    }
+}

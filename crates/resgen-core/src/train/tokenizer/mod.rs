@@ -1,0 +1,260 @@
+//! How an image tokenizer learns: reconstruction, commitment, moving codebooks, and where configured a
+//! perceptual loss and a discriminator.
+
+mod adversary;
+mod columns;
+mod header;
+mod losses;
+mod objective;
+mod pass;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub use header::{TokenizerHeader, TokenizerKind};
+pub use losses::{LossConfig, LpipsLossConfig};
+
+use self::adversary::Adversary;
+use self::columns::Measured;
+use self::objective::Objective;
+use super::learner::{Applied, BatchSource, Learner};
+use super::log::Panel;
+use super::model_file::{ModelFile, Storage};
+use super::run::RunConfig;
+use super::weights::{Gradient, Weights};
+use crate::error::{Error, Result};
+use crate::nn::Builder;
+use crate::nn::parameters::NamedTensors;
+use crate::rvq::{CodebookLearner, CodebookStatistics, Codebooks};
+use crate::signal::Picture;
+use crate::tokenizer::image::Autoencoder;
+use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+
+/// Rows per code that k-means places the codebooks by.
+const PLACING_ROWS: usize = 32;
+/// Batches after which it makes do with fewer.
+const MOST_PLACING_BATCHES: u64 = 10_000;
+
+/// A micro-batch of pictures.
+pub struct PictureBatch {
+    /// Pixels in [−1, 1], `[B, 3, S, S]` in order.
+    pub pixels: Vec<f32>,
+    /// Index of the first picture within its batch; randomness is keyed by it.
+    pub first: usize,
+}
+
+/// A tokenizer in training.
+pub struct TokenizerLearner {
+    config: ImageTokenizerConfig,
+    losses: LossConfig,
+    seed: u64,
+    licence: String,
+    device: Device,
+    weights: Weights<Autoencoder>,
+    codebooks: CodebookLearner,
+    objective: Objective,
+    adversary: Option<Adversary>,
+    samples: Vec<f32>, // held-out pictures for previews, [N, 3, S, S]
+}
+
+/// What a micro-batch gives a tokenizer.
+pub struct TokenizerPart {
+    gradients: Vec<Tensor<1>>,
+    discriminator: Option<Vec<Tensor<1>>>, // gradients of the discriminator, where it takes part
+    statistics: Option<CodebookStatistics>,
+    measured: Measured,
+}
+
+impl TokenizerLearner {
+    /// A fresh tokenizer. `samples` are held-out pictures `[N, 3, S, S]` for previews.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a config out of range or a file of LPIPS that is not there, [`Error::File`] for
+    /// one that is something else.
+    pub fn new(
+        config: ImageTokenizerConfig,
+        losses: LossConfig,
+        run: &RunConfig,
+        licence: String,
+        samples: Vec<f32>,
+        device: &Device,
+    ) -> Result<Self> {
+        config.validate()?;
+        losses.validate(config.resolution)?;
+        let mut builder = Builder::new(run.seed, device);
+        let autoencoder = Autoencoder::new(&mut builder, &config);
+        let adversarial = losses.adversarial.filter(|adversarial| adversarial.weight > 0.0);
+        let adversary = adversarial.map(|config| Adversary::new(&mut builder, config, run.optimizer));
+        let books = Codebooks::zeros(config.depth, config.sharing, config.vocabulary, config.latent, device)?;
+        Ok(Self {
+            objective: Objective::new(&losses, device)?,
+            adversary,
+            losses,
+            seed: run.seed,
+            licence,
+            device: device.clone(),
+            weights: Weights::new(autoencoder, run.optimizer),
+            codebooks: CodebookLearner::new(books),
+            samples,
+            config,
+        })
+    }
+
+    /// The tokenizer with averaged weights.
+    ///
+    /// # Errors
+    /// Never in practice: the parts were made for each other.
+    pub fn tokenizer(&self) -> Result<ImageTokenizer> {
+        ImageTokenizer::new(self.config.clone(), self.weights.averaged(), self.codebooks.books().clone())
+    }
+
+    fn pixels(&self, values: Vec<f32>) -> Result<Tensor<4>> {
+        let side = self.config.resolution;
+        let picture = 3 * side * side;
+        if values.is_empty() || !values.len().is_multiple_of(picture) {
+            let expected = format!("a multiple of {picture} values");
+            return Err(Error::mismatch("picture batch", expected, values.len()));
+        }
+        let count = values.len() / picture;
+        Ok(Tensor::from_data(TensorData::new(values, [count, 3, side, side]), &self.device))
+    }
+
+    /// Places the codebooks by k-means on the latents of this batch and as many more as it takes. Returns
+    /// how many latents there were.
+    fn place_codebooks(
+        &mut self,
+        step: u64,
+        source: &mut dyn BatchSource<Batch = PictureBatch>,
+    ) -> Result<usize> {
+        let wanted = PLACING_ROWS * self.config.vocabulary;
+        let (mut latents, mut rows) = (Vec::new(), 0);
+        for ahead in 0..MOST_PLACING_BATCHES {
+            if rows >= wanted {
+                break;
+            }
+            for batch in source.batches(step + ahead)? {
+                let encoder = &self.weights.model().encoder;
+                let found = encoder.forward(self.pixels(batch.pixels)?).flatten::<2>(0, 1);
+                // A broken batch would break every code, for good; its own step will be left out.
+                if scalar(&found.clone().sum())?.is_finite() {
+                    rows += found.dims()[0];
+                    latents.push(found);
+                }
+            }
+        }
+        if latents.is_empty() {
+            return Err(Error::Training("no batch has finite latents to place the codebooks by".into()));
+        }
+        let iterations = self.config.codebook.kmeans_iterations;
+        self.codebooks.place_by_kmeans(Tensor::cat(latents, 0), iterations, self.seed)?;
+        Ok(rows)
+    }
+}
+
+impl Learner for TokenizerLearner {
+    type Batch = PictureBatch;
+    type Part = TokenizerPart;
+    const COLUMNS: &'static [&'static str] = columns::COLUMNS;
+
+    fn panels() -> Vec<Panel> {
+        columns::panels()
+    }
+
+    fn prepare(
+        &mut self,
+        step: u64,
+        source: &mut dyn BatchSource<Batch = PictureBatch>,
+    ) -> Result<Option<String>> {
+        if step != self.losses.quantize_from {
+            return Ok(None);
+        }
+        let rows = self.place_codebooks(step, source)?;
+        Ok(Some(format!("codebooks placed by k-means on {rows} latents")))
+    }
+
+    fn part(&self, step: u64, _index: usize, batch: PictureBatch) -> Result<TokenizerPart> {
+        self.pass(step, batch)
+    }
+
+    fn apply(&mut self, step: u64, parts: Vec<TokenizerPart>, rate: f64) -> Result<Applied> {
+        let (mut gradients, mut opposing) = (Vec::new(), Vec::new());
+        let (mut statistics, mut measured) = (Vec::new(), Vec::new());
+        for part in parts {
+            gradients.push(part.gradients);
+            opposing.extend(part.discriminator);
+            statistics.extend(part.statistics);
+            measured.push(part.measured);
+        }
+        let measured = Measured::mean(&measured);
+        let gradient = Gradient::mean(gradients)?;
+        let opposing = (!opposing.is_empty()).then(|| Gradient::mean(opposing)).transpose()?;
+        let norms = [Some(gradient.norm), opposing.as_ref().map(|gradient| gradient.norm)];
+        if let Some(what) = not_finite(&measured, norms) {
+            return Ok(Applied::NotFinite(what));
+        }
+        let norm = gradient.norm;
+        self.weights.update(gradient, rate);
+        if let (Some(adversary), Some(gradient)) = (&mut self.adversary, opposing) {
+            adversary.update(gradient, rate);
+        }
+        let revived = match statistics.into_iter().reduce(CodebookStatistics::merged) {
+            Some(seen) => self.codebooks.learn(seen, &self.config.codebook, self.seed, step)?,
+            None => 0,
+        };
+        let measured = measured.into_iter().map(|value| value.unwrap_or(f64::NAN));
+        Ok(Applied::Updated(measured.chain([revived as f64, norm, rate]).collect()))
+    }
+
+    fn state(&self) -> NamedTensors {
+        self.named_state()
+    }
+
+    fn restore(&mut self, state: &NamedTensors) -> Result<()> {
+        self.restore_state(state)
+    }
+
+    fn export(&self, path: &Path, step: u64) -> Result<()> {
+        let header = TokenizerHeader {
+            kind: TokenizerKind::Tokenizer,
+            tokenizer: self.config.clone(),
+            step,
+            licence: self.licence.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        ModelFile { header, tensors: self.tokenizer()?.tensors() }.save(path, Storage::F32)
+    }
+
+    fn previews(&self, step: u64) -> Result<Vec<(&'static str, Picture)>> {
+        if self.samples.is_empty() || step < self.losses.quantize_from {
+            return Ok(Vec::new());
+        }
+        let tokenizer = self.tokenizer()?;
+        let pixels = self.pixels(self.samples.clone())?;
+        let picture = super::preview::reconstructions(&tokenizer, pixels)?;
+        Ok(vec![("reconstructions", picture)])
+    }
+}
+
+/// Names what is not finite among the measurements and the gradients' norms (the tokenizer's, then the
+/// discriminator's).
+fn not_finite(measured: &[Option<f64>], norms: [Option<f64>; 2]) -> Option<String> {
+    let names = ["the gradient's norm", "the discriminator's gradient's norm"];
+    let columns = columns::COLUMNS.iter().zip(measured);
+    columns.chain(names.iter().zip(&norms)).find_map(|(name, value)| {
+        let value = value.filter(|value| !value.is_finite())?;
+        Some(format!("{name} is {value}"))
+    })
+}
+
+/// The value of a tensor of one element.
+fn scalar(tensor: &Tensor<1>) -> Result<f64> {
+    tensor
+        .clone()
+        .try_into_scalar::<f32>()
+        .map(f64::from)
+        .map_err(|error| Error::Training(format!("{error:?}")))
+}

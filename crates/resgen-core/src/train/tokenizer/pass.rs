@@ -1,0 +1,144 @@
+//! The forward and backward pass of a micro-batch.
+//!
+//! 1. Encode; once quantization has begun, quantize with a straight-through gradient.
+//! 2. Decode, and compare with the pictures.
+//! 3. Without an adversary, the gradient of that loss and of the commitment is all.
+//! 4. With one, both losses are first differentiated with respect to the reconstruction's pixels. Their balance
+//!    follows from those gradients, and so does what they want together: one backward pass through the
+//!    tokenizer takes it to the weights.
+//! 5. The discriminator learns from the same pictures and reconstructions.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::adversary::{Adversary, gradient_of};
+use super::columns::Measured;
+use super::{PictureBatch, TokenizerLearner, TokenizerPart, scalar};
+use crate::error::Result;
+use crate::nn::parameters;
+use crate::random::{Purpose, index_below, stream, uniform};
+use crate::rvq::{CodebookStatistics, quantize};
+use crate::tokenizer::image::{Autoencoder, PixelGradients};
+
+/// What enters the decoder.
+struct Encoded {
+    latents: Tensor<3>, // [B, L, H]
+    commitment: Option<Tensor<1>>,
+    statistics: Option<CodebookStatistics>,
+}
+
+/// What the tokenizer is to minimise, as one tensor with a graph.
+struct Goal {
+    target: Tensor<1>, // [1]
+    measured: Measured,
+    discriminator: Option<Vec<Tensor<1>>>,
+}
+
+/// A micro-batch's pictures and what became of them.
+struct Decoded {
+    pixels: Tensor<4>,         // [B, 3, S, S]
+    features: Tensor<4>,       // [B, C, S/stem, S/stem], what enters the decoder's last convolution
+    reconstruction: Tensor<4>, // [B, 3, S, S]
+}
+
+impl TokenizerLearner {
+    /// Gradients and measurements of one micro-batch.
+    pub(super) fn pass(&self, step: u64, batch: PictureBatch) -> Result<TokenizerPart> {
+        let model = self.weights.model().clone().train();
+        let pixels = self.pixels(batch.pixels)?;
+        let encoded = self.encode(&model, step, batch.first, pixels.clone());
+        let features = model.decoder.features(encoded.latents);
+        let reconstruction = model.decoder.to_pixels(features.clone());
+        let decoded = Decoded { pixels, features, reconstruction };
+        let Goal { mut target, mut measured, discriminator } = match self.adversary_at(step) {
+            Some(adversary) => self.opposed(adversary, decoded)?,
+            None => self.unopposed(decoded)?,
+        };
+        if let Some(commitment) = encoded.commitment {
+            let value = scalar(&commitment)?;
+            measured.commitment = Some(value);
+            measured.loss += value * self.config.codebook.commitment;
+            target = target + commitment * self.config.codebook.commitment;
+        }
+        let gradients = parameters::take_gradients(&model, &mut target.backward());
+        Ok(TokenizerPart { gradients, discriminator, statistics: encoded.statistics, measured })
+    }
+
+    /// The adversary, where it takes part: a decoder of latents that will soon be quantized is no opponent.
+    fn adversary_at(&self, step: u64) -> Option<&Adversary> {
+        let has_begun = step >= self.losses.quantize_from;
+        self.adversary.as_ref().filter(|adversary| has_begun && adversary.is_active(step))
+    }
+
+    fn encode(&self, model: &Autoencoder, step: u64, first: usize, pixels: Tensor<4>) -> Encoded {
+        let pictures = pixels.dims()[0];
+        let latents = model.encoder.forward(pixels.autodiff()); // [B, L, H]
+        if step < self.losses.quantize_from {
+            return Encoded { latents, commitment: None, statistics: None };
+        }
+        let shape = latents.dims();
+        let kept = self.kept_depths(step, first, pictures);
+        let quantized = quantize(latents.flatten(0, 1), self.codebooks.books(), Some(kept));
+        Encoded {
+            latents: quantized.latents.reshape(shape),
+            commitment: Some(quantized.commitment),
+            statistics: Some(quantized.statistics),
+        }
+    }
+
+    fn unopposed(&self, decoded: Decoded) -> Result<Goal> {
+        let found = self.objective.compare(decoded.reconstruction, decoded.pixels)?;
+        let measured = Measured {
+            loss: scalar(&found.loss)?,
+            psnr: psnr(found.squared),
+            lpips: found.lpips,
+            ..Measured::default()
+        };
+        Ok(Goal { target: found.loss, measured, discriminator: None })
+    }
+
+    fn opposed(&self, adversary: &Adversary, decoded: Decoded) -> Result<Goal> {
+        let Decoded { pixels, features, reconstruction } = decoded;
+        let plain = reconstruction.clone().without_autodiff();
+        let leaf = plain.clone().autodiff().require_grad();
+        let found = self.objective.compare(leaf.clone(), pixels.clone())?;
+        let wanted = gradient_of(&leaf, &found.loss)?;
+        let pull = adversary.pull(plain.clone())?;
+        let lesson = adversary.lesson(pixels, plain)?;
+        let gradients = PixelGradients { reconstruction: wanted.clone(), adversarial: pull.gradient.clone() };
+        let adaptive_weight = adversary.balance(features, gradients)?;
+        let weight = adversary.weight() * adaptive_weight.unwrap_or(1.0);
+        let measured = Measured {
+            loss: scalar(&found.loss)?,
+            psnr: psnr(found.squared),
+            lpips: found.lpips,
+            adversarial: Some(pull.loss),
+            discriminator: Some(lesson.loss),
+            adaptive_weight,
+            ..Measured::default()
+        };
+        // Its gradient with respect to the reconstruction is what both losses want of it.
+        let target = (reconstruction * (wanted + pull.gradient * weight)).sum();
+        Ok(Goal { target, measured, discriminator: Some(lesson.gradients) })
+    }
+
+    /// Depths that each row is decoded with: all, or by quantizer dropout a random number, the same for
+    /// all positions of a picture.
+    fn kept_depths(&self, step: u64, first: usize, pictures: usize) -> Tensor<2, Int> {
+        let positions = self.config.positions();
+        let kept = (first..first + pictures).flat_map(|picture| {
+            let mut rng = stream(self.seed, Purpose::Drop, picture as u64, step);
+            let drops = uniform(&mut rng) < self.config.codebook.depth_dropout;
+            let kept = if drops { 1 + index_below(&mut rng, self.config.depth) } else { self.config.depth };
+            std::iter::repeat_n(kept as i32, positions)
+        });
+        let kept: Vec<i32> = kept.collect();
+        let rows = kept.len();
+        Tensor::from_data(TensorData::new(kept, [rows, 1]), &self.device)
+    }
+}
+
+/// Of pixels in [−1, 1], in dB.
+fn psnr(squared_error: f64) -> f64 {
+    10.0 * (4.0 / squared_error.max(1e-12)).log10()
+}

@@ -1,0 +1,202 @@
+//! The sampler's promises, over a grid of its settings, with a small network of random weights.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
+use resgen_core::model::{Resgen, ResgenConfig};
+use resgen_core::nn::transformer::TrunkConfig;
+use resgen_core::nn::{Builder, parameters};
+use resgen_core::random::{Purpose, fill_normal, stream};
+use resgen_core::rvq::{Codebooks, Codes};
+use resgen_core::sample::{Known, Preset, Request, Unmasker};
+use resgen_core::schedule::{MaskingSchedule, Ramp};
+
+const POSITIONS: usize = 9;
+const DEPTH: usize = 4;
+const VOCABULARY: usize = 16;
+const LATENT: usize = 3;
+const CLASSES: usize = 5;
+
+fn noise(count: usize, index: u64) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    fill_normal(&mut values, &mut stream(3, Purpose::Synthetic, index, 0));
+    values
+}
+
+/// Random weights everywhere, so that every input matters: a fresh network ignores its class.
+fn model() -> Resgen {
+    let device = Device::flex();
+    let config = ResgenConfig {
+        trunk: TrunkConfig { width: 16, layers: 2, heads: 2 },
+        head: MixtureConfig { components: 6, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
+        positions: POSITIONS,
+        depth: DEPTH,
+        latent: LATENT,
+        classes: CLASSES,
+        embedding_scale: 1.5,
+    };
+    let model = Resgen::new(&mut Builder::new(1, &device), config);
+    let disturbed = parameters::flat(&model)
+        .into_iter()
+        .enumerate()
+        .map(|(index, values)| {
+            let count = values.dims()[0];
+            let noise = TensorData::new(noise(count, index as u64), [count]);
+            values + Tensor::<1>::from_data(noise, &device) * 0.1
+        })
+        .collect();
+    parameters::with_flat(model, disturbed)
+}
+
+fn books() -> Codebooks {
+    let vectors = TensorData::new(noise(DEPTH * VOCABULARY * LATENT, 1000), [DEPTH, VOCABULARY, LATENT]);
+    Codebooks::new(Tensor::from_data(vectors, &Device::flex()), DEPTH).unwrap()
+}
+
+fn request(classes: Vec<usize>, first_index: u64) -> Request {
+    Request { classes, seed: 11, first_index, known: None }
+}
+
+/// Every combination of settings that the tests go over.
+fn presets() -> Vec<Preset> {
+    let mut presets = Vec::new();
+    for steps in [1, 2, 5, 16, POSITIONS * DEPTH] {
+        for temperature in [0.0, 1.0] {
+            for guidance in [1.0, 3.0] {
+                for schedule in MaskingSchedule::ALL {
+                    for choice_temperature in [0.0, 10.0] {
+                        presets.push(Preset {
+                            steps,
+                            schedule,
+                            guidance,
+                            guidance_ramp: Ramp::Linear,
+                            temperature,
+                            choice_temperature,
+                            ..Preset::default()
+                        });
+                    }
+                }
+            }
+        }
+    }
+    presets
+}
+
+#[test]
+fn every_token_is_revealed_exactly_once_and_then_kept() {
+    let (model, books) = (model(), books());
+    for preset in presets() {
+        let sampler = Unmasker::new(&model, &books, preset).unwrap();
+        let mut before: Option<(Codes, Vec<Vec<usize>>)> = None;
+        let mut steps = 0;
+        let last = sampler
+            .sample_with(&request(vec![0, 3], 0), |codes, masked| {
+                steps += 1;
+                let total: usize = masked[0].iter().sum();
+                assert_eq!(total, masked[1].iter().sum::<usize>(), "{preset:?}");
+                if let Some((old, old_masked)) = &before {
+                    assert!(total < old_masked[0].iter().sum::<usize>(), "{preset:?} revealed nothing");
+                    for (sample, masks) in old_masked.iter().enumerate() {
+                        for (position, &hidden) in masks.iter().enumerate() {
+                            assert!(masked[sample][position] <= hidden, "{preset:?} hid a token again");
+                            let kept = position * DEPTH..(position + 1) * DEPTH - hidden;
+                            assert_eq!(
+                                old.signal(sample)[kept.clone()],
+                                codes.signal(sample)[kept],
+                                "{preset:?}"
+                            );
+                        }
+                    }
+                }
+                before = Some((codes.clone(), masked.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        let (codes, masked) = before.unwrap();
+        assert_eq!(steps, preset.steps);
+        assert!(masked.iter().flatten().all(|&k| k == 0), "{preset:?} left tokens masked");
+        assert_eq!(codes, last);
+    }
+}
+
+#[test]
+fn known_codes_never_change() {
+    let (model, books) = (model(), books());
+    let codes = Codes::new(
+        (0..POSITIONS * DEPTH).map(|i| (i * 7 % VOCABULARY) as u16).collect(),
+        POSITIONS,
+        DEPTH,
+        VOCABULARY,
+    )
+    .unwrap();
+    let masks = [
+        (0..POSITIONS).map(|position| position % (DEPTH + 1)).collect::<Vec<_>>(),
+        vec![DEPTH - 1; POSITIONS], // variation: the coarsest code of every position is kept
+        (0..POSITIONS).map(|position| if position < 3 { DEPTH } else { 0 }).collect(), // inpainting
+        vec![0; POSITIONS],
+    ];
+    for masked in masks {
+        for preset in presets().into_iter().step_by(3) {
+            let known = Some(Known { codes: codes.clone(), masked: masked.clone() });
+            let sampler = Unmasker::new(&model, &books, preset).unwrap();
+            let drawn = sampler.sample(&Request { known, ..request(vec![1, 2], 0) }).unwrap();
+            for sample in 0..2 {
+                for (position, &hidden) in masked.iter().enumerate() {
+                    let kept = position * DEPTH..(position + 1) * DEPTH - hidden;
+                    assert_eq!(drawn.signal(sample)[kept.clone()], codes.signal(0)[kept], "{preset:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sample_does_not_depend_on_its_batch() {
+    let (model, books) = (model(), books());
+    let classes = [0, 1, 2, 3, 4, 0, 1, 2];
+    for guidance in [1.0, 2.5] {
+        let preset = Preset { steps: 7, guidance, ..Preset::default() };
+        let sampler = Unmasker::new(&model, &books, preset).unwrap();
+        let together = sampler.sample(&request(classes.to_vec(), 0)).unwrap();
+        for size in [1, 3] {
+            for (batch, part) in classes.chunks(size).enumerate() {
+                let drawn = sampler.sample(&request(part.to_vec(), (batch * size) as u64)).unwrap();
+                for sample in 0..part.len() {
+                    assert_eq!(
+                        drawn.signal(sample),
+                        together.signal(batch * size + sample),
+                        "batch of {size}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn seed_class_and_index_each_matter() {
+    let (model, books) = (model(), books());
+    let sampler = Unmasker::new(&model, &books, Preset::default()).unwrap();
+    let one = sampler.sample(&request(vec![0], 0)).unwrap();
+    assert_eq!(one, sampler.sample(&request(vec![0], 0)).unwrap());
+    assert_ne!(one, sampler.sample(&request(vec![1], 0)).unwrap());
+    assert_ne!(one, sampler.sample(&request(vec![0], 1)).unwrap());
+    assert_ne!(one, sampler.sample(&Request { seed: 12, ..request(vec![0], 0) }).unwrap());
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let (model, books) = (model(), books());
+    let fails = |preset: Preset| {
+        Unmasker::new(&model, &books, preset).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let good = Preset::default();
+    assert_eq!(fails(good), "");
+    assert_eq!(fails(Preset { steps: 0, ..good }), "steps: expected 1 to 36 (positions × depth), found 0");
+    assert_eq!(fails(Preset { steps: 37, ..good }), "steps: expected 1 to 36 (positions × depth), found 37");
+    assert!(fails(Preset { temperature: -1.0, ..good }).starts_with("temperature: expected"));
+    assert!(fails(Preset { top_p: 0.0, ..good }).starts_with("top_p: expected"));
+    assert!(fails(Preset { guidance: f64::NAN, ..good }).starts_with("guidance: expected"));
+    let sampler = Unmasker::new(&model, &books, good).unwrap();
+    let error = sampler.sample(&request(vec![CLASSES + 1], 0)).unwrap_err().to_string();
+    assert!(error.starts_with("class: expected less than 5"), "{error}");
+}
