@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 7] = [
 const FORBIDDEN: [(&str, &str); 5] =
     [("tokenizer", "model"), ("model", "tokenizer"), ("train", "eval"), ("data", "train"), ("data", "eval")];
 
-/// The modules that the modules of a line's sources refer to, by module.
+/// The modules that each module's sources refer to.
 type References = BTreeMap<String, BTreeSet<String>>;
 
 fn line_of(module: &str) -> Option<usize> {
@@ -249,8 +249,7 @@ fn references_are_found_in_all_their_forms() {
     assert_eq!(imports_of("fn f() -> crate::Result<crate::eval::Report> {}", &["rvq"]), ["error", "eval"]);
     let group = "use crate::{data::{Pass, PassBatch}, Error, train as t, mask};";
     assert_eq!(imports_of(group, &["rvq"]), ["data", "error", "mask", "train"]);
-    let wrapped = "use crate::{\n    nn::Builder,\n    head,\n};";
-    assert_eq!(imports_of(wrapped, &["rvq"]), ["head", "nn"]);
+    assert_eq!(imports_of("use crate::{\n    nn::Builder,\n    head,\n};", &["rvq"]), ["head", "nn"]);
 }
 
 #[test]
