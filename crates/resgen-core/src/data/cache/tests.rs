@@ -194,7 +194,8 @@ fn other_inputs_are_refused_by_name() {
 #[test]
 fn every_field_of_the_inputs_is_compared() {
     let inputs = inputs();
-    let changes: [(&str, fn(&mut CacheInputs)); 11] = [
+    type Change = fn(&mut CacheInputs);
+    let changes: [(&str, Change); 11] = [
         ("pictures", |inputs| inputs.pictures.push('x')),
         ("classes", |inputs| inputs.classes.push("c".into())),
         ("tokenizer", |inputs| inputs.tokenizer.push('x')),
