@@ -1,11 +1,11 @@
 //! Backward passes of the fused operations.
 
+use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::Autodiff;
 
 use crate::{FusedGradients, FusedOps};
 
@@ -57,9 +57,14 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         match Backward::<B, 3>::prepare::<C>(ModulatedNorm, nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let state = [x.primitive().clone(), scale.primitive().clone()];
-                prep.finish(state, forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive()))
+                prep.finish(
+                    state,
+                    forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive()),
+                )
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive())),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive()))
+            }
         }
     }
 }

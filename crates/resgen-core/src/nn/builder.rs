@@ -28,8 +28,13 @@ impl Builder {
 
     /// A parameter of independent normal values with standard deviation `std`.
     pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<D>> {
+        Param::from_tensor(self.normal_values(shape, std))
+    }
+
+    /// As [`Builder::normal`], as a part of a parameter that is put together from several.
+    pub fn normal_values<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Tensor<D> {
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| std * normal(&mut self.rng)).collect();
-        Param::from_data(TensorData::new(values, shape), &self.device)
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
     /// A parameter of uniform values in ±`bound`.
@@ -73,7 +78,8 @@ impl Builder {
 
     /// A group norm over at most 32 groups of at least 4 channels.
     pub fn group_norm(&mut self, channels: usize) -> GroupNorm {
-        let groups = (1..=32usize).rev().find(|groups| channels % groups == 0 && channels / groups >= 4);
+        let groups =
+            (1..=32usize).rev().find(|groups| channels.is_multiple_of(*groups) && channels / groups >= 4);
         GroupNormConfig::new(groups.unwrap_or(1), channels).with_epsilon(1e-6).init(&self.device)
     }
 }

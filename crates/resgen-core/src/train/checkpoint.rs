@@ -32,6 +32,14 @@ pub struct Record {
     pub checksum: u32,
 }
 
+/// What [`Checkpoints::newest`] found.
+pub struct Newest {
+    /// The newest whole checkpoint: its record and its state.
+    pub found: Option<(Record, NamedTensors)>,
+    /// Why newer ones were passed over.
+    pub broken: Vec<Error>,
+}
+
 /// The checkpoints of one run.
 pub struct Checkpoints {
     folder: PathBuf,
@@ -76,15 +84,15 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::Io`] where the folder cannot be read.
-    pub fn newest(&self) -> Result<(Option<(Record, NamedTensors)>, Vec<Error>)> {
+    pub fn newest(&self) -> Result<Newest> {
         let mut broken = Vec::new();
         for step in self.steps()?.into_iter().rev() {
             match self.load(step) {
-                Ok(found) => return Ok((Some(found), broken)),
+                Ok(found) => return Ok(Newest { found: Some(found), broken }),
                 Err(error) => broken.push(error),
             }
         }
-        Ok((None, broken))
+        Ok(Newest { found: None, broken })
     }
 
     /// What the newest checkpoint says, its tensors unread.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Checkpoints, MODEL_FILE, Record};
+use super::checkpoint::{Checkpoints, MODEL_FILE, Newest, Record};
 use super::learner::{Applied, BatchSource, Learner};
 use super::log::RunLog;
 use super::rate::RateConfig;
@@ -175,7 +175,7 @@ impl<'a, L: Learner> Run<'a, L> {
     fn start(learner: &'a mut L, config: &'a RunConfig, context: RunContext<'a>) -> Result<Self> {
         std::fs::create_dir_all(context.folder).map_err(Error::io(context.folder))?;
         let checkpoints = Checkpoints::new(context.folder, config.keep);
-        let (found, broken) = checkpoints.newest()?;
+        let Newest { found, broken } = checkpoints.newest()?;
         for error in broken {
             context.progress.note(&format!("passed over a broken checkpoint: {error}"));
         }
@@ -267,7 +267,7 @@ impl<'a, L: Learner> Run<'a, L> {
             );
             return Err(Error::Training(reason));
         }
-        let (Some((record, state)), _) = self.checkpoints.newest()? else {
+        let Some((record, state)) = self.checkpoints.newest()?.found else {
             return Err(Error::Training(format!(
                 "{what} at step {failed}, and there is no checkpoint to go back to"
             )));

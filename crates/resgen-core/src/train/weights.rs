@@ -47,7 +47,7 @@ impl OptimizerConfig {
                 return Err(Error::config(format!("train.optimizer.{key}"), reason));
             }
         }
-        if !(self.clip_norm > 0.0) {
+        if self.clip_norm.is_nan() || self.clip_norm <= 0.0 {
             let reason = format!("expected more than 0, found {}", self.clip_norm);
             return Err(Error::config("train.optimizer.clip_norm", reason));
         }

@@ -124,8 +124,8 @@ impl MixtureConfig {
     fn init_output(&self, builder: &mut Builder, width: usize, vector: usize) -> Linear {
         let (components, rank, scales) = (self.components, self.rank, self.scale.width(vector));
         let std = 1.0 / (width as f32).sqrt();
-        let logits = builder.normal([width, components], 0.1 * std).into_value();
-        let mixer = builder.normal([width, rank], std).into_value();
+        let logits = builder.normal_values([width, components], 0.1 * std);
+        let mixer = builder.normal_values([width, rank], std);
         let device = builder.device();
         let constant = Tensor::zeros([width, vector + scales], device);
         let weight = Tensor::cat(vec![logits, mixer, constant], 1);
