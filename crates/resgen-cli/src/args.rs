@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
-use crate::commands::{completions, data, inspect, sample, tokenize, tokenizer, train};
+use crate::commands::{completions, data, demo, export, inspect, sample, tokenize, tokenizer, train};
 use crate::context::CommonArguments;
 
 /// Trains and samples masked generative models on residual-vector-quantized tokens.
@@ -19,6 +19,9 @@ pub struct Cli {
 }
 
 const EXAMPLES: &str = "\
+See it work:
+  resgen demo
+
 From pictures to samples:
   resgen data inspect pictures/
   resgen tokenizer train --config tokenizer.toml --out runs/tokenizer
@@ -31,6 +34,8 @@ Exit status: 0 done, 1 failed, 2 wrong use.";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Draw pictures from a small model inside this program.
+    Demo(demo::Arguments),
     /// Look at data.
     #[command(subcommand)]
     Data(data::Command),
@@ -46,6 +51,8 @@ pub enum Command {
     Sample(Box<sample::Arguments>),
     /// Tell what is in a model file or a token cache.
     Inspect(inspect::Arguments),
+    /// Copy a model file, smaller if wanted.
+    Export(export::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }

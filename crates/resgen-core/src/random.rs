@@ -36,6 +36,8 @@ pub enum Purpose {
     Evaluate = 10,
     /// Made-up examples.
     Synthetic = 11,
+    /// Noise on the embeddings that a generator learns to predict.
+    TargetNoise = 12,
 }
 
 /// The stream named by (`seed`, `purpose`, `index`, `step`).

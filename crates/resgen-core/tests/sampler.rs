@@ -32,7 +32,7 @@ fn model() -> Resgen {
         depth: DEPTH,
         latent: LATENT,
         classes: CLASSES,
-        embedding_scale: 1.5,
+        embedding_scales: vec![1.0, 0.3, 0.6, 0.9, 1.5],
     };
     let model = Resgen::new(&mut Builder::new(1, &device), config);
     let disturbed = parameters::flat(&model)

@@ -2,6 +2,8 @@
 
 pub mod completions;
 pub mod data;
+pub mod demo;
+pub mod export;
 pub mod inspect;
 mod reconstruct;
 pub mod sample;
@@ -20,6 +22,8 @@ use crate::context::Context;
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     let context = Context::new(&cli.common)?;
     match cli.command {
+        Command::Demo(arguments) => demo::run(&arguments, &context),
+        Command::Export(arguments) => export::run(&arguments, &context),
         Command::Data(command) => data::run(command, &context),
         Command::Tokenizer(command) => tokenizer::run(command, &context),
         Command::Tokenize(arguments) => tokenize::run(&arguments, &context),

@@ -4,14 +4,14 @@ use resgen_core::data::TokenCache;
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::train::config::GeneratorExperiment;
-use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, embedding_scale};
+use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, embedding_scales};
 use resgen_core::train::tokens::TokenSource;
 
 use crate::commands::training::TrainingArguments;
 use crate::context::Context;
 use crate::model;
 
-/// Signals that the scale of embeddings is measured on.
+/// Signals that the scales of embeddings are measured on.
 const MEASURED: usize = 1024;
 /// The class of signals that have none.
 const ONLY_CLASS: &str = "all";
@@ -42,7 +42,7 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
     let cache = TokenCache::open(&experiment.codes.cache)?;
     cache.expect_tokenizer(&fingerprint(&tokenizer.tensors()), tokenizer.config())?;
     let parts = GeneratorParts {
-        embedding_scale: embedding_scale(&tokenizer, &some_codes(&cache)?)?,
+        embedding_scales: embedding_scales(&tokenizer, &some_codes(&cache)?)?,
         tokenizer,
         classes: class_names(&cache),
         preset: experiment.sample,

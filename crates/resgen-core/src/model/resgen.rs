@@ -21,7 +21,7 @@ use crate::nn::Builder;
 use crate::nn::transformer::{Trunk, TrunkConfig};
 
 /// Sizes of a [`Resgen`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResgenConfig {
     /// The transformer.
@@ -36,8 +36,11 @@ pub struct ResgenConfig {
     pub latent: usize,
     /// Number of classes C.
     pub classes: usize,
-    /// Standard deviation of the embeddings; the network works on embeddings divided by it.
-    pub embedding_scale: f32,
+    /// Root mean square, per coordinate, of the collective embedding of the k deepest codes, for k = 0 to D
+    /// (the first is not used). What the network predicts at a position with k masked codes is divided by the
+    /// k-th: the last codes are far smaller than all of them together, and without this their likelihood,
+    /// measured in small units, would drown that of the coarse ones. Visible embeddings are divided by the last.
+    pub embedding_scales: Vec<f32>,
 }
 
 impl ResgenConfig {
@@ -60,9 +63,10 @@ impl ResgenConfig {
                 ));
             }
         }
-        if !(self.embedding_scale > 0.0 && self.embedding_scale.is_finite()) {
-            let reason = format!("expected more than 0, found {}", self.embedding_scale);
-            return Err(Error::config("model.embedding_scale", reason));
+        let scales = &self.embedding_scales;
+        if scales.len() != self.depth + 1 || scales.iter().any(|scale| !(1e-6..1e6).contains(scale)) {
+            let reason = format!("expected {} positive numbers, found {scales:?}", self.depth + 1);
+            return Err(Error::config("model.embedding_scales", reason));
         }
         Ok(())
     }
@@ -84,14 +88,14 @@ pub struct Resgen {
 impl Resgen {
     /// A fresh network.
     pub fn new(builder: &mut Builder, config: ResgenConfig) -> Self {
-        let width = config.trunk.width;
+        let (width, head) = (config.trunk.width, config.head);
         Self {
             visible: builder.linear(config.latent, width),
             masked: builder.normal([config.depth + 1, width], 0.5),
             positions: builder.normal([config.positions, width], 0.5),
             condition: ClassCondition::new(builder, config.classes, width),
             trunk: Trunk::new(builder, &config.trunk),
-            head: config.head.init(builder, width, config.latent),
+            head: head.init(builder, width, config.latent),
             config,
         }
     }
@@ -114,7 +118,7 @@ impl Resgen {
     /// The mixture at every position.
     ///
     /// # Shapes
-    /// visible embeddings divided by the embedding scale `[B, L, H]`, masked codes per position `[B, L]`
+    /// visible embeddings divided by the last embedding scale `[B, L, H]`, masked codes per position `[B, L]`
     /// (0 to D), labels `[B]` → parameters of B·L mixtures
     pub fn forward(
         &self,

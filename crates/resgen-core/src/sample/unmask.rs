@@ -3,7 +3,8 @@
 //! 1. predict the mixture of every position's masked part, with classifier-free guidance,
 //! 2. draw z from it: a component by top-p, then a point of its Gaussian,
 //! 3. quantize z with the masked depths only: candidate codes,
-//! 4. choose which tokens are revealed, by the density of z and annealed Gumbel noise,
+//! 4. choose which tokens are revealed, by the density of z (in units of what is usual for as many masked
+//!    codes: a density in absolute units would always finish started positions first) and annealed Gumbel noise,
 //! 5. positions reveal their coarsest masked codes; revealed codes stay as they are.
 //!
 //! Shape legend: B samples · L positions · D depth · H width of a code vector.
@@ -24,8 +25,9 @@ pub trait CollectivePredictor {
     fn positions(&self) -> usize;
     /// The number of classes; it is also the label of "no condition".
     fn classes(&self) -> usize;
-    /// What embeddings are divided by.
-    fn embedding_scale(&self) -> f32;
+    /// What the collective embedding of k masked codes is divided by, for k = 0 to D; visible embeddings are
+    /// divided by the last.
+    fn embedding_scales(&self) -> &[f32];
     /// The head that the outputs belong to.
     fn head(&self) -> &MixtureHead;
     /// # Shapes
@@ -42,8 +44,8 @@ impl CollectivePredictor for crate::model::Resgen {
         self.no_condition()
     }
 
-    fn embedding_scale(&self) -> f32 {
-        self.config().embedding_scale
+    fn embedding_scales(&self) -> &[f32] {
+        &self.config().embedding_scales
     }
 
     fn head(&self) -> &MixtureHead {
@@ -181,7 +183,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         let out = self.predict(request, masked, codes, first.clone(), self.preset.guidance_at(step, steps));
         let z = self.draw(&out, request, step)?; // [N, H], scaled
         let log_density = read(self.density.log_density(&out, z.clone()))?;
-        let candidates = self.books.encode_from(z * self.model.embedding_scale(), Some(first));
+        let candidates = self.books.encode_from(z * self.scales(state), Some(first));
         let candidates =
             Codes::from_tensor(candidates.reshape([batch, positions, depth]), self.books.vocabulary())?;
         let temperature = self.preset.choice_temperature_at(step, steps);
@@ -215,8 +217,11 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     ) -> MixtureOutput {
         let (batch, positions) = (request.classes.len(), self.model.positions());
         let (visible, _) = self.books.split_embedding(codes, first);
-        let visible =
-            visible.div_scalar(self.model.embedding_scale()).reshape([batch, positions, self.books.width()]);
+        let visible = visible.div_scalar(self.model.embedding_scales()[self.books.depth()]).reshape([
+            batch,
+            positions,
+            self.books.width(),
+        ]);
         let masked = masked.reshape([batch, positions]);
         let labels: Vec<i32> = request.classes.iter().map(|&class| class as i32).collect();
         if guidance == 1.0 {
@@ -249,6 +254,14 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         let means = self.model.head().component_means(components, out.mixer.clone()); // [N, H]
         let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, width]), &self.device);
         Ok(out.place(means, noise, self.preset.temperature as f32))
+    }
+
+    /// What each position's embedding was divided by, `[N, 1]`.
+    fn scales(&self, state: &State) -> Tensor<2> {
+        let scales = self.model.embedding_scales();
+        let values: Vec<f32> = state.masked.iter().flatten().map(|&masked| scales[masked]).collect();
+        let rows = values.len();
+        Tensor::from_data(TensorData::new(values, [rows, 1]), &self.device)
     }
 
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {

@@ -20,7 +20,7 @@ use crate::model::{Resgen, ResgenConfig};
 use crate::nn::Builder;
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::transformer::TrunkConfig;
-use crate::random::{Purpose, stream, uniform};
+use crate::random::{Purpose, fill_normal, stream, uniform};
 use crate::rvq::Codes;
 use crate::sample::{Preset, Request, Unmasker};
 use crate::schedule::MaskingSchedule;
@@ -44,6 +44,11 @@ pub struct ModelConfig {
     /// Share of signals trained without their class.
     #[serde(default = "ModelConfig::default_dropout")]
     pub condition_dropout: f64,
+    /// Standard deviation of the noise on the embeddings to predict, in units of their scale (embedding_scales): z ~ N(Σe, σ²I), as
+    /// in the likelihood's bound. Embeddings are sums of few vectors, that is points; without noise a mixture
+    /// gains without end by narrowing on points, and its loss says less and less about what it knows.
+    #[serde(default = "ModelConfig::default_target_noise")]
+    pub target_noise: f32,
 }
 
 impl ModelConfig {
@@ -55,9 +60,17 @@ impl ModelConfig {
         0.1
     }
 
+    fn default_target_noise() -> f32 {
+        0.1
+    }
+
     /// # Errors
     /// [`Error::Config`] names the value that is out of range.
     pub fn validate(&self) -> Result<()> {
+        if !(self.target_noise >= 0.0 && self.target_noise.is_finite()) {
+            let reason = format!("expected a number of at least 0, found {}", self.target_noise);
+            return Err(Error::config("model.target_noise", reason));
+        }
         self.trunk.resolve()?.validate()?;
         self.head.validate()?;
         if !(0.0..=1.0).contains(&self.condition_dropout) {
@@ -161,7 +174,7 @@ impl Generator {
             let text = |[l, d, h, c]: [usize; 4]| format!("L = {l}, D = {d}, H = {h}, {c} classes");
             return Err(Error::mismatch("model sizes", text(expected), text(found)));
         }
-        let blank = Resgen::new(&mut Builder::new(0, device), header.model);
+        let blank = Resgen::new(&mut Builder::new(0, device), header.model.clone());
         let model = parameters::load(blank, &file.tensors, "generator.")?;
         Ok(Self { header, model, tokenizer })
     }
@@ -177,8 +190,8 @@ pub struct GeneratorParts {
     pub preset: Preset,
     /// Licence of the weights.
     pub licence: String,
-    /// Standard deviation of the collective embeddings of the training codes.
-    pub embedding_scale: f32,
+    /// What [`embedding_scales`] says of the training codes.
+    pub embedding_scales: Vec<f32>,
 }
 
 /// A generator in training.
@@ -211,7 +224,7 @@ impl GeneratorLearner {
             depth: tokenizer.depth,
             latent: tokenizer.latent,
             classes: parts.classes.len(),
-            embedding_scale: parts.embedding_scale,
+            embedding_scales: parts.embedding_scales.clone(),
         };
         sizes.validate()?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
@@ -238,6 +251,21 @@ impl GeneratorLearner {
                 (mask, if drops < self.config.condition_dropout { nothing } else { class })
             })
             .unzip()
+    }
+
+    /// Noise on the targets of a micro-batch; a function of the seed, the step and the place in the batch.
+    ///
+    /// # Shapes
+    /// `[B·L, H]`
+    fn target_noise(&self, step: u64, batch: &TokenBatch) -> Tensor<2> {
+        let signal = batch.codes.positions() * self.parts.tokenizer.config().latent;
+        let mut noise = vec![0.0; batch.codes.batch() * signal];
+        for (index, values) in (batch.first..).zip(noise.chunks_mut(signal)) {
+            fill_normal(values, &mut stream(self.seed, Purpose::TargetNoise, index as u64, step));
+        }
+        let shape = [batch.codes.batch() * batch.codes.positions(), self.parts.tokenizer.config().latent];
+        Tensor::<2>::from_data(TensorData::new(noise, shape), &self.device)
+            .mul_scalar(self.config.target_noise)
     }
 
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {
@@ -278,9 +306,11 @@ impl Learner for GeneratorLearner {
         let codes = batch.codes.to_tensor(&self.device).reshape([rows, depth]);
         let books = self.parts.tokenizer.books();
         let (visible, target) = books.split_embedding(codes, first);
-        let scale = self.parts.embedding_scale;
-        let visible = visible.div_scalar(scale).reshape([count, positions, books.width()]);
-        let target = target.div_scalar(scale); // [N, H]
+        let scales = &self.parts.embedding_scales;
+        let visible = visible.div_scalar(scales[depth]).reshape([count, positions, books.width()]);
+        let scales: Vec<f32> = masks.iter().flat_map(|mask| mask.counts()).map(|&k| scales[k]).collect();
+        let scales = Tensor::<2>::from_data(TensorData::new(scales, [rows, 1]), &self.device);
+        let target = target / scales + self.target_noise(step, &batch); // [N, H]
         let weight = masked.clone().reshape([rows]).greater_scalar(0).float(); // [N]
 
         let model = self.weights.model().clone().train();
@@ -325,7 +355,7 @@ impl Learner for GeneratorLearner {
         let model = self.averaged();
         let header = GeneratorHeader {
             kind: GeneratorFileKind::Generator,
-            model: *model.config(),
+            model: model.config().clone(),
             tokenizer: self.parts.tokenizer.config().clone(),
             classes: self.parts.classes.clone(),
             preset: self.parts.preset,
@@ -358,17 +388,23 @@ impl Learner for GeneratorLearner {
     }
 }
 
-/// The standard deviation of the whole embeddings of `codes`, about zero.
+/// The root mean square, per coordinate, of the collective embeddings of the k deepest of `codes`, for k = 0
+/// (given as 1) to D.
 ///
 /// # Errors
 /// Where the device cannot be read.
-pub fn embedding_scale(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<f32> {
+pub fn embedding_scales(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec<f32>> {
     let device = tokenizer.books().vectors().device();
-    let rows = codes.to_tensor(&device).reshape([codes.batch() * codes.positions(), codes.depth()]);
-    let embeddings = tokenizer.books().decode(rows);
-    let scale = scalar(&embeddings.square().mean())?.sqrt() as f32;
-    // Codebooks of zeros say nothing about scale.
-    Ok(if scale > 0.0 { scale } else { 1.0 })
+    let (rows, depth) = (codes.batch() * codes.positions(), codes.depth());
+    let vectors = tokenizer.books().look_up(codes.to_tensor(&device).reshape([rows, depth])); // [N, D, H]
+    let mut scales = vec![1.0];
+    for masked in 1..=depth {
+        let embeddings = vectors.clone().narrow(1, depth - masked, masked).sum_dim(1);
+        // Codebooks of zeros say nothing about scale.
+        let scale = scalar(&embeddings.square().mean())?.sqrt() as f32;
+        scales.push(if scale > 1e-6 { scale } else { 1.0 });
+    }
+    Ok(scales)
 }
 
 fn scalar(tensor: &Tensor<1>) -> Result<f64> {

@@ -16,7 +16,7 @@ pub use gan::{
 };
 pub use lpips::Lpips;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 use crate::nn::{Builder, parameters};
@@ -119,6 +119,33 @@ impl ImageTokenizer {
         let [_, positions, _] = latents.dims();
         let codes = self.books.encode(latents.flatten(0, 1)).reshape([batch, positions, self.config.depth]);
         Codes::from_tensor(codes, self.config.vocabulary)
+    }
+
+    /// What the visible codes of signals look like alone: position i of signal b shows its D − `masked[i]`
+    /// coarsest codes.
+    ///
+    /// # Shapes
+    /// codes of B signals, `masked` `[L]` for all of them → pixels `[B, 3, S, S]`
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for codes or masks of another shape.
+    pub fn decode_visible(&self, codes: &Codes, masked: &[usize]) -> Result<Tensor<4>> {
+        let found = [codes.positions(), codes.depth(), codes.vocabulary(), masked.len()];
+        let expected =
+            [self.config.positions(), self.config.depth, self.config.vocabulary, self.config.positions()];
+        if found != expected || masked.iter().any(|&masked| masked > codes.depth()) {
+            let text = |[l, d, v, m]: [usize; 4]| format!("L = {l}, D = {d}, V = {v}, a mask of {m}");
+            return Err(Error::mismatch("codes and mask", text(expected), text(found)));
+        }
+        let device = self.books.vectors().device();
+        let rows = codes.batch() * codes.positions();
+        let visible: Vec<i32> = masked.iter().map(|&masked| (codes.depth() - masked) as i32).collect();
+        let visible =
+            Tensor::<2, Int>::from_data(TensorData::new(visible.repeat(codes.batch()), [rows, 1]), &device);
+        let (seen, _) =
+            self.books.split_embedding(codes.to_tensor(&device).reshape([rows, codes.depth()]), visible);
+        let latents = seen.reshape([codes.batch(), codes.positions(), self.config.latent]);
+        Ok(self.autoencoder.decoder.forward(latents))
     }
 
     /// Codes to pictures; codes of fewer depths than the tokenizer's give the coarser approximation.

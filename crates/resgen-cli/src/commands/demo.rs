@@ -1,0 +1,210 @@
+//! `demo`: what the project does, from a small model inside the binary.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::model::Resgen;
+use resgen_core::progress::Progress;
+use resgen_core::sample::{Request, Unmasker};
+use resgen_core::signal::decode;
+use resgen_core::signal::draw::Grid;
+use resgen_core::train::generator::{Generator, GeneratorHeader};
+use resgen_core::train::model_file::ModelFile;
+use resgen_core::train::preview;
+use resgen_core::workers::Workers;
+use resgen_core::{Error, Result};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::progress::TerminalProgress;
+
+/// The generator with its tokenizer; assets/letters/README.md says how it was made.
+const MODEL: &[u8] = include_bytes!("../../../../assets/letters/model.safetensors");
+/// Held-out pictures, one a class, in the order of the classes.
+const PICTURES: &[u8] = include_bytes!("../../../../assets/letters/heldout.tar");
+
+/// Classes shown, and samples of each.
+const CLASSES: [&str; 12] = [
+    "upper_A", "upper_B", "upper_G", "upper_R", "upper_S", "lower_a", "lower_e", "lower_g", "lower_k",
+    "digit_2", "digit_5", "digit_8",
+];
+const SAMPLES: usize = 8;
+/// Held-out pictures reconstructed.
+const RECONSTRUCTED: usize = 12;
+/// The class whose unmasking is shown.
+const UNMASKED: &str = "upper_R";
+/// States shown of it.
+const STATES: usize = 12;
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  resgen demo
+  resgen demo --out pictures --seed 7")]
+pub struct Arguments {
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "resgen-demo")]
+    out: PathBuf,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Shown {
+    samples: PathBuf,
+    unmasking: PathBuf,
+    reconstructions: PathBuf,
+    model: PathBuf,
+    parameters: usize,
+    steps: usize,
+    sampled: usize,
+    sampling_seconds: f64,
+}
+
+/// Writes the pictures and says what they are.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let device = context.device()?;
+    let out = &arguments.out;
+    std::fs::create_dir_all(out).map_err(Error::io(out))?;
+    let file: ModelFile<GeneratorHeader> =
+        ModelFile::from_bytes(MODEL).map_err(|reason| Error::file("embedded model", reason))?;
+    let generator = Generator::from_file(&file, &device)?;
+    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
+
+    let started = Instant::now();
+    let samples = out.join("samples.png");
+    draw_samples(&generator, &sampler, arguments.seed, context.threads)?.draw()?.save_png(&samples)?;
+    let sampling_seconds = started.elapsed().as_secs_f64();
+    let unmasking = out.join("unmasking.png");
+    draw_unmasking(&generator, &sampler, arguments.seed)?.draw()?.save_png(&unmasking)?;
+    let reconstructions = out.join("reconstructions.png");
+    let pixels = heldout(generator.tokenizer.config().resolution, &device)?;
+    preview::reconstructions(&generator.tokenizer, pixels)?.save_png(&reconstructions)?;
+    let model = out.join("model.safetensors");
+    resgen_core::atomic::write_atomically(&model, |writer| writer.write_all(MODEL))?;
+
+    let shown = Shown {
+        samples,
+        unmasking,
+        reconstructions,
+        model,
+        parameters: file.tensors.values().map(TensorData::num_elements).sum(),
+        steps: generator.header.preset.steps,
+        sampled: CLASSES.len() * SAMPLES,
+        sampling_seconds,
+    };
+    context.output.print(&shown, |shown| words(shown, &generator, out))
+}
+
+fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
+    let model = generator.model.config();
+    let path = |path: &Path| path.display().to_string();
+    format!(
+        "{} pictures of {} classes, drawn by a ResGen of {:.1} million parameters (tokenizer included)\n\
+         in {:.1} s: {} steps each, whatever the {} positions × {} codes of a picture.\n\n\
+         {:32} samples, a row a class\n\
+         {:32} one of them, step by step\n\
+         {:32} held-out pictures from 1, 2, 4 and all {} codes a position\n\n\
+         Next:\n  \
+         resgen sample {} --class upper_Q --count 8 --out {}/q\n  \
+         resgen sample {} --help        inpainting, variation, guidance, …\n  \
+         resgen data inspect PICTURES   a folder of your own, one sub-folder a class",
+        shown.sampled,
+        CLASSES.len(),
+        shown.parameters as f64 / 1e6,
+        shown.sampling_seconds,
+        shown.steps,
+        model.positions,
+        model.depth,
+        path(&shown.samples),
+        path(&shown.unmasking),
+        path(&shown.reconstructions),
+        model.depth,
+        path(&shown.model),
+        out.display(),
+        path(&shown.model),
+    )
+}
+
+/// A row a class; batches side by side, one on each thread.
+fn draw_samples(
+    generator: &Generator,
+    sampler: &Unmasker<'_, Resgen>,
+    seed: u64,
+    threads: usize,
+) -> Result<Grid> {
+    let mut progress = TerminalProgress::default();
+    progress.begin("sampling", 0, CLASSES.len() as u64);
+    let classes = CLASSES.iter().map(|name| class(generator, name)).collect::<Result<Vec<usize>>>()?;
+    let workers = Workers::new(threads)?;
+    let mut grid = Grid::new("ResGen on letters: class-conditional samples");
+    let rows: Vec<(usize, usize)> = classes.into_iter().enumerate().collect();
+    for part in rows.chunks(workers.count()) {
+        let drawn = workers.run(part.to_vec(), |_, (row, class)| {
+            let first_index = (row * SAMPLES) as u64;
+            let request = Request { classes: vec![class; SAMPLES], seed, first_index, known: None };
+            preview::pictures(generator.tokenizer.decode(&sampler.sample(&request)?)?)
+        })?;
+        for ((row, _), pictures) in part.iter().zip(drawn) {
+            grid = grid.row(CLASSES[*row], pictures);
+            progress.step(*row as u64 + 1, "");
+        }
+    }
+    progress.end();
+    Ok(grid)
+}
+
+/// Two rows of states: what is revealed, and the model's guess of the whole.
+fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, Resgen>, seed: u64) -> Result<Grid> {
+    let class = class(generator, UNMASKED)?;
+    let request = Request { classes: vec![class], seed, first_index: 0, known: None };
+    let mut states = Vec::new();
+    sampler.sample_with(&request, |codes, masked| {
+        states.push((codes.clone(), masked[0].clone()));
+        Ok(())
+    })?;
+    let total = generator.model.config().positions * generator.model.config().depth;
+    let shown: Vec<usize> =
+        (1..=STATES).map(|state| state * states.len() / STATES).filter(|&state| state > 0).collect();
+    let (mut labels, mut revealed, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
+    for step in shown {
+        let (codes, masked) = &states[step - 1];
+        labels.push(format!("step {step}: {} of {total}", total - masked.iter().sum::<usize>()));
+        revealed.extend(preview::pictures(generator.tokenizer.decode_visible(codes, masked)?)?);
+        guesses.extend(preview::pictures(generator.tokenizer.decode(codes)?)?);
+    }
+    Ok(Grid::new("One picture being unmasked")
+        .columns(labels)
+        .row("revealed", revealed)
+        .row("guess", guesses))
+}
+
+fn class(generator: &Generator, name: &str) -> Result<usize> {
+    let found = generator.header.classes.iter().position(|known| known == name);
+    found.ok_or_else(|| Error::file("embedded model", format!("has no class `{name}`")))
+}
+
+/// Some of the embedded pictures, spread over the classes, `[N, 3, S, S]`.
+fn heldout(resolution: usize, device: &Device) -> anyhow::Result<Tensor<4>> {
+    let mut pictures = Vec::new();
+    for entry in tar::Archive::new(PICTURES).entries().context("embedded pictures")? {
+        let mut entry = entry.context("embedded pictures")?;
+        if entry.header().entry_type().is_file() {
+            let (mut bytes, path) = (Vec::new(), entry.path().context("embedded pictures")?.into_owned());
+            std::io::Read::read_to_end(&mut entry, &mut bytes).context("embedded pictures")?;
+            pictures.push(decode::decode(&bytes, &path)?.picture.to_unit());
+        }
+    }
+    let count = RECONSTRUCTED.min(pictures.len());
+    let spread =
+        (0..count).flat_map(|part| pictures[part * pictures.len() / count].clone()).collect::<Vec<f32>>();
+    Ok(Tensor::from_data(TensorData::new(spread, [count, 3, resolution, resolution]), device))
+}
