@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
-use crate::commands::{completions, data, demo, export, inspect, sample, tokenize, tokenizer, train};
+use crate::commands::{completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train};
 use crate::context::CommonArguments;
 
 /// Trains and samples masked generative models on residual-vector-quantized tokens.
@@ -49,6 +49,9 @@ pub enum Command {
     Train(TrainingArguments),
     /// Draw pictures from a generator.
     Sample(Box<sample::Arguments>),
+    /// Measure a tokenizer or a generator.
+    #[command(subcommand)]
+    Eval(eval::Command),
     /// Tell what is in a model file or a token cache.
     Inspect(inspect::Arguments),
     /// Copy a model file, smaller if wanted.

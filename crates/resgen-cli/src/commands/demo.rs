@@ -1,36 +1,34 @@
 //! `demo`: what the project does, from a small model inside the binary.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::model::Resgen;
-use resgen_core::progress::Progress;
 use resgen_core::sample::{Request, Unmasker};
 use resgen_core::signal::decode;
 use resgen_core::signal::draw::Grid;
 use resgen_core::train::generator::{Generator, GeneratorHeader};
 use resgen_core::train::model_file::ModelFile;
 use resgen_core::train::preview;
-use resgen_core::workers::Workers;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
+use super::sample::draw_labelled;
 use crate::context::Context;
-use crate::progress::TerminalProgress;
 
 /// The generator with its tokenizer; assets/letters/README.md says how it was made.
 const MODEL: &[u8] = include_bytes!("../../../../assets/letters/model.safetensors");
 /// Held-out pictures, one a class, in the order of the classes.
 const PICTURES: &[u8] = include_bytes!("../../../../assets/letters/heldout.tar");
 
-/// Classes shown, and samples of each.
+/// Classes shown.
 const CLASSES: [&str; 12] = [
     "upper_A", "upper_B", "upper_G", "upper_R", "upper_S", "lower_a", "lower_e", "lower_g", "lower_k",
     "digit_2", "digit_5", "digit_8",
 ];
-const SAMPLES: usize = 8;
 /// Held-out pictures reconstructed.
 const RECONSTRUCTED: usize = 12;
 /// The class whose unmasking is shown.
@@ -51,6 +49,9 @@ pub struct Arguments {
     /// Seed of everything random.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
+    /// Samples of each class.
+    #[arg(long, default_value = "8", value_name = "N")]
+    samples: NonZeroUsize,
 }
 
 /// What was written.
@@ -81,7 +82,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let samples = out.join("samples.png");
-    draw_samples(&generator, &sampler, arguments.seed, context.threads)?.draw()?.save_png(&samples)?;
+    draw_samples(&generator, arguments, context.threads)?.draw()?.save_png(&samples)?;
     let sampling_seconds = started.elapsed().as_secs_f64();
     let unmasking = out.join("unmasking.png");
     draw_unmasking(&generator, &sampler, arguments.seed)?.draw()?.save_png(&unmasking)?;
@@ -98,7 +99,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         model,
         parameters: file.tensors.values().map(TensorData::num_elements).sum(),
         steps: generator.header.preset.steps,
-        sampled: CLASSES.len() * SAMPLES,
+        sampled: CLASSES.len() * arguments.samples.get(),
         sampling_seconds,
     };
     context.output.print(&shown, |shown| words(shown, &generator, out))
@@ -134,32 +135,15 @@ fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
     )
 }
 
-/// A row a class; batches side by side, one on each thread.
-fn draw_samples(
-    generator: &Generator,
-    sampler: &Unmasker<'_, Resgen>,
-    seed: u64,
-    threads: usize,
-) -> Result<Grid> {
-    let mut progress = TerminalProgress::default();
-    progress.begin("sampling", 0, CLASSES.len() as u64);
+/// A row a class.
+fn draw_samples(generator: &Generator, arguments: &Arguments, threads: usize) -> Result<Grid> {
     let classes = CLASSES.iter().map(|name| class(generator, name)).collect::<Result<Vec<usize>>>()?;
-    let workers = Workers::new(threads)?;
-    let mut grid = Grid::new("ResGen on letters: class-conditional samples");
-    let rows: Vec<(usize, usize)> = classes.into_iter().enumerate().collect();
-    for part in rows.chunks(workers.count()) {
-        let drawn = workers.run(part.to_vec(), |_, (row, class)| {
-            let first_index = (row * SAMPLES) as u64;
-            let request = Request { classes: vec![class; SAMPLES], seed, first_index, known: None };
-            preview::pictures(generator.tokenizer.decode(&sampler.sample(&request)?)?)
-        })?;
-        for ((row, _), pictures) in part.iter().zip(drawn) {
-            grid = grid.row(CLASSES[*row], pictures);
-            progress.step(*row as u64 + 1, "");
-        }
-    }
-    progress.end();
-    Ok(grid)
+    let count = arguments.samples.get();
+    let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; count]).collect();
+    let drawn = draw_labelled(generator, &labels, arguments.seed, threads)?;
+    let rows = CLASSES.iter().zip(drawn.chunks(count));
+    let grid = Grid::new("ResGen on letters: class-conditional samples");
+    Ok(rows.fold(grid, |grid, (name, row)| grid.row(*name, row.to_vec())))
 }
 
 /// Two rows of states: what is revealed, and the model's guess of the whole.

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod data;
 pub mod demo;
+pub mod eval;
 pub mod export;
 pub mod inspect;
 mod reconstruct;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Demo(arguments) => demo::run(&arguments, &context),
         Command::Export(arguments) => export::run(&arguments, &context),
+        Command::Eval(command) => eval::run(&command, &context),
         Command::Data(command) => data::run(command, &context),
         Command::Tokenizer(command) => tokenizer::run(command, &context),
         Command::Tokenize(arguments) => tokenize::run(&arguments, &context),

@@ -8,12 +8,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use resgen_core::atomic::write_atomically;
+use resgen_core::model::Resgen;
 use resgen_core::progress::Progress;
 use resgen_core::sample::{Known, Preset, Request, Unmasker};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use resgen_core::train::generator::Generator;
 use resgen_core::train::preview::pictures;
+use resgen_core::workers::Workers;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
@@ -23,6 +25,8 @@ use crate::progress::TerminalProgress;
 
 /// Classes and samples of each that the grid shows; the files are written all.
 const SHOWN: (usize, usize) = (64, 16);
+/// Samples that a thread draws at once where nothing else is asked for.
+const BATCH: usize = 8;
 
 /// Arguments of `sample`.
 #[derive(Debug, clap::Args)]
@@ -50,8 +54,8 @@ pub struct Arguments {
     /// The folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Samples drawn at once.
-    #[arg(long, default_value = "16", value_name = "N")]
+    /// Samples drawn at once on each thread.
+    #[arg(long, default_value = "8", value_name = "N")]
     batch: NonZeroUsize,
     #[command(flatten)]
     settings: settings::SettingArguments,
@@ -94,7 +98,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
 
     let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; arguments.count.get()]).collect();
-    let drawn = draw(arguments, &generator, &sampler, &labels, known)?;
+    let batch = arguments.batch.get();
+    let drawing = Drawing { generator: &generator, sampler: &sampler, seed: arguments.seed, batch, known };
+    let drawn = drawing.pictures(&labels, context.threads, |index, picture| {
+        picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))
+    })?;
     let rows = classes.iter().zip(drawn.chunks(arguments.count.get())).take(SHOWN.0);
     let grid = rows.fold(Grid::new(""), |grid, (&class, row)| {
         grid.row(&names[class], row[..row.len().min(SHOWN.1)].to_vec())
@@ -120,33 +128,70 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     context.output.print(&result, |result| format!("{out}: {} samples", result.samples.len()))
 }
 
-/// Draws and writes a picture for each label.
-fn draw(
-    arguments: &Arguments,
+/// Draws a picture for each label with the model's own settings, batches side by side on `threads` threads.
+///
+/// # Errors
+/// Where the device fails.
+pub fn draw_labelled(
     generator: &Generator,
-    sampler: &Unmasker<'_, resgen_core::model::Resgen>,
     labels: &[usize],
-    known: Option<Known>,
+    seed: u64,
+    threads: usize,
 ) -> Result<Vec<Picture>> {
-    let mut progress = TerminalProgress::default();
-    progress.begin("sampling", 0, labels.len() as u64);
-    let mut drawn: Vec<Picture> = Vec::with_capacity(labels.len());
-    for batch in labels.chunks(arguments.batch.get()) {
-        let request = Request {
-            classes: batch.to_vec(),
-            seed: arguments.seed,
-            first_index: drawn.len() as u64,
-            known: known.clone(),
-        };
-        let codes = sampler.sample(&request)?;
-        for (picture, &class) in pictures(generator.tokenizer.decode(&codes)?)?.into_iter().zip(batch) {
-            let name = file_name(drawn.len(), &generator.header.classes[class]);
-            picture.save_png(arguments.out.join(name))?;
-            drawn.push(picture);
+    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
+    let drawing = Drawing { generator, sampler: &sampler, seed, batch: BATCH, known: None };
+    drawing.pictures(labels, threads, |_, _| Ok(()))
+}
+
+/// What is drawn, and how.
+struct Drawing<'a> {
+    generator: &'a Generator,
+    sampler: &'a Unmasker<'a, Resgen>,
+    seed: u64,
+    batch: usize,
+    known: Option<Known>,
+}
+
+impl Drawing<'_> {
+    /// A picture for each label, in order; `each` is given every picture with its index as soon as it is there.
+    fn pictures(
+        &self,
+        labels: &[usize],
+        threads: usize,
+        mut each: impl FnMut(usize, &Picture) -> Result<()>,
+    ) -> Result<Vec<Picture>> {
+        let workers = Workers::new(threads)?;
+        let mut progress = TerminalProgress::default();
+        progress.begin("sampling", 0, labels.len() as u64);
+        let mut drawn: Vec<Picture> = Vec::with_capacity(labels.len());
+        for part in labels.chunks(self.batch * workers.count()) {
+            let first = drawn.len();
+            let batches = part.chunks(self.batch).enumerate().collect();
+            let pictures = workers.run(batches, |_, (batch, classes): (usize, &[usize])| {
+                let first_index = (first + batch * self.batch) as u64;
+                let request = Request {
+                    classes: classes.to_vec(),
+                    seed: self.seed,
+                    first_index,
+                    known: self.known.clone(),
+                };
+                pictures(self.generator.tokenizer.decode(&self.sampler.sample(&request)?)?)
+            })?;
+            for picture in pictures.into_iter().flatten() {
+                each(drawn.len(), &picture)?;
+                drawn.push(picture);
+            }
+            progress.step(drawn.len() as u64, "");
         }
-        progress.step(drawn.len() as u64, "");
+        progress.end();
+        Ok(drawn)
     }
-    Ok(drawn)
+}
+
+/// The number of classes and the first few names.
+pub fn summary(classes: &[String]) -> String {
+    let more = if classes.len() > 3 { ", …" } else { "" };
+    format!("{} ({}{more})", classes.len(), classes[..classes.len().min(3)].join(", "))
 }
 
 /// The number keeps names apart that a file system would not, such as `a` and `A`.

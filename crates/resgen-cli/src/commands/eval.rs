@@ -1,0 +1,161 @@
+//! `eval`: how good a tokenizer or a generator is, in numbers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use resgen_core::Error;
+use resgen_core::data::{Layout, Pass, PassOptions, PictureFolder};
+use resgen_core::eval::{Labelled, NeighbourReport, measure, neighbours};
+use resgen_core::signal::Picture;
+use resgen_core::train::preview::doublings;
+use resgen_core::workers::Workers;
+use serde::Serialize;
+
+use super::sample::{self, draw_labelled};
+use crate::context::Context;
+use crate::model;
+
+/// What is measured.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// PSNR and codebook use of a tokenizer, per depth.
+    Reconstruction(ReconstructionArguments),
+    /// The training pictures nearest to generated ones, to see that they are no copies.
+    Neighbours(NeighbourArguments),
+}
+
+/// Arguments of `eval reconstruction`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  resgen eval reconstruction runs/tokenizer --data heldout/")]
+pub struct ReconstructionArguments {
+    /// A tokenizer: its model file, or the folder of its run.
+    model: PathBuf,
+    /// Folder of pictures that the tokenizer was not trained on, one sub-folder a class.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+/// Arguments of `eval neighbours`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  resgen eval neighbours runs/model --data pictures/ --heldout heldout/ --out neighbours.png
+
+The distance is the root mean square over pixels and channels, in levels of 0 to 255, to every training picture
+of the same class.")]
+pub struct NeighbourArguments {
+    /// A generator: its model file, or the folder of its run.
+    model: PathBuf,
+    /// Folder of its training pictures.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Folder of held-out pictures with the same classes, for comparison.
+    #[arg(long, value_name = "DIR")]
+    heldout: PathBuf,
+    /// Pictures compared, spread evenly over the classes.
+    #[arg(long, default_value_t = 62, value_name = "N")]
+    count: usize,
+    /// Seed of the samples.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Pairs drawn of each kind, the nearest ones.
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    most: usize,
+    /// The picture to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Where models or pictures cannot be read, or do not fit each other.
+pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Command::Reconstruction(arguments) => reconstruction(arguments, context),
+        Command::Neighbours(arguments) => nearest(arguments, context),
+    }
+}
+
+fn reconstruction(arguments: &ReconstructionArguments, context: &Context) -> anyhow::Result<()> {
+    let tokenizer = model::tokenizer(&arguments.model, &context.device()?)?;
+    let folder = Arc::new(PictureFolder::scan(&arguments.data, Layout::Classes)?);
+    let options =
+        PassOptions { batch_size: 32, size: tokenizer.config().resolution as u32, ..Default::default() };
+    let pass = Pass::new(folder, &options)?;
+    let depths: Vec<usize> = doublings(tokenizer.config().depth);
+    let report = measure(&tokenizer, pass, &depths, &Workers::new(context.threads)?)?;
+    context.output.print(&report, |report| report.markdown())
+}
+
+#[derive(Debug, Serialize)]
+struct Nearest {
+    out: PathBuf,
+    generated_median: Option<f64>,
+    heldout_median: Option<f64>,
+    #[serde(flatten)]
+    report: NeighbourReport,
+}
+
+fn nearest(arguments: &NeighbourArguments, context: &Context) -> anyhow::Result<()> {
+    let device = context.device()?;
+    let generator = model::generator(&arguments.model, &device)?;
+    let size = generator.tokenizer.config().resolution as u32;
+    let classes = generator.header.classes.len();
+    let labels: Vec<usize> =
+        (0..arguments.count).map(|index| index * classes / arguments.count.max(1)).collect();
+    let drawn = draw_labelled(&generator, &labels, arguments.seed, context.threads)?;
+    let training = Arc::new(PictureFolder::scan(&arguments.data, Layout::Classes)?);
+    let heldout = PictureFolder::scan(&arguments.heldout, Layout::Classes)?;
+    for (folder, path) in [(training.classes(), &arguments.data), (heldout.classes(), &arguments.heldout)] {
+        if folder != generator.header.classes {
+            let expected = format!("those of the model, {}", sample::summary(&generator.header.classes));
+            return Err(Error::mismatch(
+                format!("classes of {}", path.display()),
+                expected,
+                sample::summary(folder),
+            )
+            .into());
+        }
+    }
+    let label = |(picture, &class): (Picture, &usize)| Labelled { picture, class: class as u32 };
+    let generated = drawn.into_iter().zip(&labels).map(label).collect();
+    let known = heldout_pictures(&heldout, size, arguments.count)?;
+    let pass = Pass::new(training, &PassOptions { batch_size: 256, size, ..Default::default() })?;
+    let report = neighbours(generated, known, pass)?;
+    report.draw("Nearest training pictures of the same class", arguments.most)?.save_png(&arguments.out)?;
+    let result = Nearest {
+        out: arguments.out.clone(),
+        generated_median: report.generated_median(),
+        heldout_median: report.heldout_median(),
+        report,
+    };
+    context.output.print(&result, |result| {
+        let median = |value: Option<f64>| value.map_or_else(|| "none".into(), |value| format!("{value:.1}"));
+        format!(
+            "{}: median distance of generated pictures {}, of held-out ones {}, to {} training pictures",
+            result.out.display(),
+            median(result.generated_median),
+            median(result.heldout_median),
+            result.report.pictures
+        )
+    })
+}
+
+/// Held-out pictures spread evenly over the folder.
+fn heldout_pictures(folder: &PictureFolder, size: u32, count: usize) -> resgen_core::Result<Vec<Labelled>> {
+    let items = folder.items();
+    let count = count.min(items.len());
+    let mut found = Vec::with_capacity(count);
+    for part in 0..count {
+        let item = &items[(2 * part + 1) * items.len() / (2 * count)];
+        let picture = Picture::open(folder.path_of(item))?;
+        found.push(Labelled {
+            picture: resgen_core::signal::resize::center_crop(&picture, size)?,
+            class: item.class,
+        });
+    }
+    Ok(found)
+}

@@ -1,0 +1,27 @@
+//! The demo writes what it says.
+
+use std::process::Command;
+
+use resgen_core::signal::Picture;
+
+#[test]
+fn writes_its_pictures_and_a_model_that_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let resgen = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_resgen")).args(arguments).current_dir(folder.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = resgen(&["demo", "--samples", "1"]);
+    assert!(said.contains("12 pictures of 12 classes") && said.contains("resgen sample"), "{said}");
+    for name in ["samples", "unmasking", "reconstructions"] {
+        let picture = Picture::open(folder.path().join(format!("resgen-demo/{name}.png"))).unwrap();
+        let first = &picture.rgb()[..3];
+        assert!(picture.rgb().chunks(3).any(|pixel| pixel != first), "{name} is of one colour");
+    }
+    let model = "resgen-demo/model.safetensors";
+    resgen(&["sample", model, "--class", "upper_Q", "--steps", "2", "--out", "q"]);
+    assert!(folder.path().join("q/00000-upper_Q.png").exists());
+}
