@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct CommonArguments {
-    /// Where to compute: cpu, cuda[:N] or vulkan[:N].
+    /// Where to compute: cpu, cuda, vulkan, or cuda:N and vulkan:N for the N-th of several.
     #[arg(long, global = true, default_value = "cpu", value_name = "DEVICE")]
     device: DeviceChoice,
     /// Print the result as one JSON object. Progress and notes go to stderr as ever.

@@ -63,7 +63,7 @@ fn exp(x: f32) -> f32 {
 /// `(1 + tanh(u))/2 = σ(2u)`.
 #[inline(always)]
 fn gelu_gate(x: f32) -> (f32, f32) {
-    const ROOT: f32 = 1.595_769_1; // 2·√(2/π)
+    const ROOT: f32 = 1.595_769_2; // 2·√(2/π)
     let square = x * x;
     let doubled = ROOT * x * (1.0 + 0.044_715 * square);
     (1.0 / (1.0 + exp(-doubled)), ROOT * (1.0 + 3.0 * 0.044_715 * square))
