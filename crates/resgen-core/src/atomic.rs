@@ -101,7 +101,7 @@ impl Drop for Temporary {
 }
 
 /// Makes the rename itself survive a power cut.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }

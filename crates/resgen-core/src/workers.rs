@@ -31,6 +31,14 @@ impl Workers {
         self.pools.len()
     }
 
+    /// Runs `work` on the thread of the first worker, where every sum has one order.
+    pub fn alone<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.pools.first() {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
     /// Runs `work` on every item; results are in the items' order.
     ///
     /// # Errors

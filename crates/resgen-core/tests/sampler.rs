@@ -198,5 +198,5 @@ fn settings_out_of_range_are_named() {
     assert!(fails(Preset { guidance: f64::NAN, ..good }).starts_with("guidance: expected"));
     let sampler = Unmasker::new(&model, &books, good).unwrap();
     let error = sampler.sample(&request(vec![CLASSES + 1], 0)).unwrap_err().to_string();
-    assert!(error.starts_with("class: expected less than 5"), "{error}");
+    assert!(error.starts_with("class: expected at most 5"), "{error}");
 }

@@ -1,6 +1,5 @@
 //! `demo`: what the project does, from a small model inside the binary.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -50,8 +49,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Samples of each class.
-    #[arg(long, default_value = "8", value_name = "N")]
-    samples: NonZeroUsize,
+    #[arg(long, default_value = "8", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    samples: u32,
 }
 
 /// What was written.
@@ -99,7 +98,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         model,
         parameters: file.tensors.values().map(TensorData::num_elements).sum(),
         steps: generator.header.preset.steps,
-        sampled: CLASSES.len() * arguments.samples.get(),
+        sampled: CLASSES.len() * arguments.samples as usize,
         sampling_seconds,
     };
     context.output.print(&shown, |shown| words(shown, &generator, out))
@@ -138,7 +137,7 @@ fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
 /// A row a class.
 fn draw_samples(generator: &Generator, arguments: &Arguments, threads: usize) -> Result<Grid> {
     let classes = CLASSES.iter().map(|name| class(generator, name)).collect::<Result<Vec<usize>>>()?;
-    let count = arguments.samples.get();
+    let count = arguments.samples as usize;
     let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; count]).collect();
     let drawn = draw_labelled(generator, &labels, arguments.seed, threads)?;
     let rows = CLASSES.iter().zip(drawn.chunks(count));

@@ -55,8 +55,8 @@ pub struct NeighbourArguments {
     #[arg(long, value_name = "DIR")]
     heldout: PathBuf,
     /// Pictures compared, spread evenly over the classes.
-    #[arg(long, default_value_t = 62, value_name = "N")]
-    count: usize,
+    #[arg(long, default_value = "62", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    count: u32,
     /// Seed of the samples.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
@@ -104,8 +104,8 @@ fn nearest(arguments: &NeighbourArguments, context: &Context) -> anyhow::Result<
     let generator = model::generator(&arguments.model, &device)?;
     let size = generator.tokenizer.config().resolution as u32;
     let classes = generator.header.classes.len();
-    let labels: Vec<usize> =
-        (0..arguments.count).map(|index| index * classes / arguments.count.max(1)).collect();
+    let count = arguments.count as usize;
+    let labels: Vec<usize> = (0..count).map(|index| index * classes / count).collect();
     let drawn = draw_labelled(&generator, &labels, arguments.seed, context.threads)?;
     let training = Arc::new(PictureFolder::scan(&arguments.data, Layout::Classes)?);
     let heldout = PictureFolder::scan(&arguments.heldout, Layout::Classes)?;
@@ -122,7 +122,7 @@ fn nearest(arguments: &NeighbourArguments, context: &Context) -> anyhow::Result<
     }
     let label = |(picture, &class): (Picture, &usize)| Labelled { picture, class: class as u32 };
     let generated = drawn.into_iter().zip(&labels).map(label).collect();
-    let known = heldout_pictures(&heldout, size, arguments.count)?;
+    let known = heldout_pictures(&heldout, size, count)?;
     let pass = Pass::new(training, &PassOptions { batch_size: 256, size, ..Default::default() })?;
     let report = neighbours(generated, known, pass)?;
     report.draw("Nearest training pictures of the same class", arguments.most)?.save_png(&arguments.out)?;

@@ -38,6 +38,10 @@ impl TrunkConfig {
     /// # Errors
     /// [`Error::Config`] where a number is zero or the heads do not divide the width.
     pub fn validate(&self) -> Result<()> {
+        if self.width > 1 << 14 || self.layers > 1 << 10 {
+            let reason = format!("expected a width of at most {} and at most {} layers", 1 << 14, 1 << 10);
+            return Err(Error::config("model.trunk", reason));
+        }
         if self.width == 0 || self.layers == 0 || self.heads == 0 {
             return Err(Error::config("model.trunk", "width, layers and heads must be at least 1"));
         }

@@ -63,14 +63,14 @@ impl Preset {
             ("choice_temperature", self.choice_temperature),
         ];
         for (name, value) in not_negative {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::argument(name, format!("expected a number of at least 0, found {value}")));
+            if !(0.0..=1e6).contains(&value) {
+                return Err(Error::argument(name, format!("expected 0 to 1000000, found {value}")));
             }
         }
-        if !self.guidance.is_finite() {
+        if !(-1e3..=1e3).contains(&self.guidance) {
             return Err(Error::argument(
                 "guidance",
-                format!("expected a finite number, found {}", self.guidance),
+                format!("expected -1000 to 1000, found {}", self.guidance),
             ));
         }
         Ok(())
@@ -83,7 +83,8 @@ impl Preset {
 
     /// The guidance scale of step `step` of `steps`, counted from 0.
     pub(super) fn guidance_at(&self, step: usize, steps: usize) -> f64 {
-        let progress = step as f64 / (steps - 1).max(1) as f64;
+        // A single step is the last one.
+        let progress = if steps < 2 { 1.0 } else { step as f64 / (steps - 1) as f64 };
         match self.guidance_ramp {
             Ramp::Constant => self.guidance,
             ramp => ramp.value(1.0, self.guidance, progress),

@@ -144,7 +144,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     fn start(&self, request: &Request) -> Result<State> {
         let (positions, depth) = (self.model.positions(), self.books.depth());
         if let Some(&class) = request.classes.iter().find(|&&class| class > self.model.classes()) {
-            let reason = format!("expected less than {}, found {class}", self.model.classes());
+            let reason = format!("expected at most {} (no condition), found {class}", self.model.classes());
             return Err(Error::argument("class", reason));
         }
         let batch = request.classes.len();
@@ -224,9 +224,11 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         ]);
         let masked = masked.reshape([batch, positions]);
         let labels: Vec<i32> = request.classes.iter().map(|&class| class as i32).collect();
-        if guidance == 1.0 {
+        if guidance == 1.0 && batch > 1 {
             return self.model.predict(visible, masked, self.integers(labels, [batch]));
         }
+        // A single sample runs twice even without guidance: matrix products of one row sum in another order
+        // than those of several, and the sample must not depend on its batch.
         let nothing = std::iter::repeat_n(self.model.classes() as i32, batch);
         let labels = self.integers(labels.into_iter().chain(nothing).collect(), [2 * batch]);
         let both = self.model.predict(visible.repeat_dim(0, 2), masked.repeat_dim(0, 2), labels);

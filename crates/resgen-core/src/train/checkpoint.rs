@@ -1,12 +1,12 @@
 //! Checkpoints of a run: a folder per step, complete or absent.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::model_file::{Storage, from_bytes, to_bytes};
-use crate::atomic::write_atomically;
+use crate::atomic::{sync_folder, write_atomically};
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
 
@@ -73,10 +73,18 @@ impl Checkpoints {
         let text = serde_json::to_vec_pretty(&record).map_err(|error| Error::file(&target, error))?;
         write_atomically(unfinished.join(RECORD_FILE), |writer| writer.write_all(&text))?;
         export(&unfinished.join(MODEL_FILE))?;
-        remove_folder(&target)?;
+        // A step that is saved again holds the same; the old folder stays until the new one has its name.
+        let replaced = self.folder.join(format!("{UNFINISHED}replaced-{}", record.step));
+        remove_folder(&replaced)?;
+        match fs::rename(&target, &replaced) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&target)(error));
+            }
+            _ => {}
+        }
         fs::rename(&unfinished, &target).map_err(Error::io(&target))?;
-        sync_folder(&self.folder)?;
-        self.prune()?;
+        sync_folder(&self.folder).map_err(Error::io(&self.folder))?;
+        self.clean()?;
         Ok(target)
     }
 
@@ -138,7 +146,14 @@ impl Checkpoints {
         self.folder.join(format!("step-{step:09}"))
     }
 
-    fn prune(&self) -> Result<()> {
+    /// Removes checkpoints beyond those that are kept, and what killed runs left unfinished.
+    fn clean(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?;
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                remove_folder(&entry.path())?;
+            }
+        }
         let steps = self.steps()?;
         for &step in &steps[..steps.len().saturating_sub(self.keep)] {
             remove_folder(&self.path(step))?;
@@ -152,8 +167,4 @@ fn remove_folder(folder: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(error)),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
 }

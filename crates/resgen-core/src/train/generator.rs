@@ -27,6 +27,10 @@ use crate::schedule::MaskingSchedule;
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use crate::workers::Workers;
+
+/// The tensor of a checkpoint that says what data the run learns.
+const SCALES: &str = "embedding_scales";
 
 /// The generator: the `[model]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,6 +242,12 @@ impl GeneratorLearner {
         self.weights.averaged()
     }
 
+    fn scales(&self) -> TensorData {
+        let scales = self.parts.embedding_scales.clone();
+        let count = scales.len();
+        TensorData::new(scales, [count])
+    }
+
     /// Masks and labels of a micro-batch; a function of the seed, the step and the place in the batch.
     fn masks_and_labels(&self, step: u64, batch: &TokenBatch) -> (Vec<MaskCounts>, Vec<usize>) {
         let (positions, depth) = (batch.codes.positions(), batch.codes.depth());
@@ -344,10 +354,16 @@ impl Learner for GeneratorLearner {
     }
 
     fn state(&self) -> NamedTensors {
-        self.weights.state("generator.")
+        let mut state = self.weights.state("generator.");
+        state.insert(SCALES.into(), self.scales());
+        state
     }
 
     fn restore(&mut self, state: &NamedTensors) -> Result<()> {
+        if state.get(SCALES).is_none_or(|found| found != &self.scales()) {
+            let expected = "those the run began with (the same tokenizer and token cache)";
+            return Err(Error::mismatch("scales of the embeddings", expected, "others"));
+        }
         self.weights.restore(state, "generator.", &self.device)
     }
 
@@ -394,6 +410,11 @@ impl Learner for GeneratorLearner {
 /// # Errors
 /// Where the device cannot be read.
 pub fn embedding_scales(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec<f32>> {
+    // On one thread, so that the scales are the same on any number of cores.
+    Workers::new(1)?.alone(|| scales_of(tokenizer, codes))
+}
+
+fn scales_of(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec<f32>> {
     let device = tokenizer.books().vectors().device();
     let (rows, depth) = (codes.batch() * codes.positions(), codes.depth());
     let vectors = tokenizer.books().look_up(codes.to_tensor(&device).reshape([rows, depth])); // [N, D, H]

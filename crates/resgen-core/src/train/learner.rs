@@ -30,7 +30,7 @@ pub enum Applied {
 }
 
 /// A model in training.
-pub trait Learner: Sync {
+pub trait Learner: Send + Sync {
     /// What one micro-batch holds.
     type Batch: Send;
     /// What one micro-batch gives: gradients and statistics.

@@ -14,6 +14,8 @@ use crate::nn::parameters::NamedTensors;
 
 /// The metadata key that holds the header.
 const HEADER_KEY: &str = "resgen";
+/// The metadata key that holds a CRC-32 of the header and of every tensor: damage must not look like a model.
+const CHECKSUM_KEY: &str = "resgen.crc32";
 
 /// How weights are stored. Either is read as f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,12 @@ pub fn to_bytes(tensors: &NamedTensors, header: Option<String>, storage: Storage
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| error.to_string())?;
-    let metadata = header.map(|header| HashMap::from([(HEADER_KEY.to_owned(), header)]));
+    let metadata = header.map(|header| {
+        let contents =
+            encoded.iter().map(|(name, shape, bytes)| (name.as_str(), shape.as_slice(), bytes.as_slice()));
+        let checksum = checksum(&header, contents);
+        HashMap::from([(HEADER_KEY.to_owned(), header), (CHECKSUM_KEY.to_owned(), checksum)])
+    });
     safetensors::serialize(views, metadata).map_err(|error| error.to_string())
 }
 
@@ -133,6 +140,27 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(NamedTensors, Option<String>), String
         }
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
-    let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADER_KEY)).cloned();
+    let entry = |key| metadata.metadata().as_ref().and_then(|metadata| metadata.get(key)).cloned();
+    let header = entry(HEADER_KEY);
+    if let Some(header) = &header {
+        let mut views = file.tensors();
+        views.sort_by(|a, b| a.0.cmp(&b.0));
+        let contents = views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data()));
+        if entry(CHECKSUM_KEY).as_deref() != Some(checksum(header, contents).as_str()) {
+            return Err("damaged: its content is not what its checksum says".into());
+        }
+    }
     Ok((tensors, header))
+}
+
+/// A CRC-32 of a header and of tensors in the order of their names.
+fn checksum<'a>(header: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(header.as_bytes());
+    for (name, shape, bytes) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update(format!("{shape:?}").as_bytes());
+        hasher.update(bytes);
+    }
+    format!("{:08x}", hasher.finalize())
 }

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The keys that change nothing about the weights, and so may change when a run goes on.
 pub const FREE_KEYS: [&str; 4] = ["train.checkpoint_every", "train.preview_every", "train.keep", "licence"];
 
+/// So may the sampler settings that the model file carries.
+const FREE_SECTION: &str = "sample.";
+
 /// What is wanted of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -47,7 +50,7 @@ fn same(began: &Value, now: &Value) -> Result<()> {
     let keys: BTreeSet<&String> = began.keys().chain(now.keys()).collect();
     for key in keys {
         let (before, after) = (began.get(key), now.get(key));
-        if before != after && !FREE_KEYS.contains(&key.as_str()) {
+        if before != after && !FREE_KEYS.contains(&key.as_str()) && !key.starts_with(FREE_SECTION) {
             let text = |value: Option<&Value>| value.map_or("nothing".into(), Value::to_string);
             let reason = format!(
                 "the run began with {}, the config now says {}; only {} may change when a run goes on",

@@ -91,6 +91,12 @@ impl RunConfig {
                 return Err(Error::config(format!("train.{key}"), "expected at least 1, found 0"));
             }
         }
+        if self.batch > 1 << 20 {
+            return Err(Error::config(
+                "train.batch",
+                format!("expected at most {}, found {}", 1 << 20, self.batch),
+            ));
+        }
         if !self.batch.is_multiple_of(self.micro_batches) {
             let reason =
                 format!("{} micro-batches do not divide a batch of {}", self.micro_batches, self.batch);
@@ -175,8 +181,12 @@ impl<'a, L: Learner> Run<'a, L> {
     fn start(learner: &'a mut L, config: &'a RunConfig, context: RunContext<'a>) -> Result<Self> {
         std::fs::create_dir_all(context.folder).map_err(Error::io(context.folder))?;
         let checkpoints = Checkpoints::new(context.folder, config.keep);
-        let Newest { found, broken } = checkpoints.newest()?;
-        for error in broken {
+        let Newest { found, mut broken } = checkpoints.newest()?;
+        if found.is_none() && !broken.is_empty() {
+            // Starting again would throw the run's log and its days of work away.
+            return Err(broken.remove(0));
+        }
+        for error in &broken {
             context.progress.note(&format!("passed over a broken checkpoint: {error}"));
         }
         let (step, skipped) = match found {
@@ -202,13 +212,15 @@ impl<'a, L: Learner> Run<'a, L> {
         let step = self.step;
         if self.skipped.contains(&step) {
             self.step += 1;
-            return Ok(());
+            return self.step_done();
         }
         let learner = &*self.learner;
         let batches = source.batches(step)?;
         let parts = self.workers.run(batches, |index, batch| learner.part(step, index, batch))?;
         let rate = self.config.rate.at(step, self.config.steps);
-        match self.learner.apply(step, parts, rate)? {
+        // On one thread: large sums on several have no fixed order, and the same run would end elsewhere.
+        let learner = &mut *self.learner;
+        match self.workers.alone(|| learner.apply(step, parts, rate))? {
             Applied::NotFinite(what) => self.roll_back(&what),
             Applied::Updated(values) => self.after_update(&values),
         }
@@ -223,6 +235,11 @@ impl<'a, L: Learner> Run<'a, L> {
         let shown: Vec<String> =
             scalars.iter().take(3).map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.context.progress.step(self.step, &shown.join("  "));
+        self.step_done()
+    }
+
+    /// What is due after a step, updated or left out.
+    fn step_done(&mut self) -> Result<()> {
         let is_last = self.step == self.config.steps;
         if self.config.preview_every > 0 && (self.step.is_multiple_of(self.config.preview_every) || is_last) {
             self.preview()?;

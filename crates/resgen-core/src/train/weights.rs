@@ -18,7 +18,7 @@ pub struct OptimizerConfig {
     pub beta1: f32,
     /// Decay of the mean of their squares.
     pub beta2: f32,
-    /// Decoupled weight decay of matrices and kernels; biases, gains and embeddings' norms have none.
+    /// Decoupled weight decay of everything with two or more dimensions; biases and gains have none.
     pub weight_decay: f32,
     /// Largest norm of the whole gradient; larger ones are scaled down to it.
     pub clip_norm: f64,
@@ -46,6 +46,10 @@ impl OptimizerConfig {
                 let reason = format!("expected at least 0 and less than 1, found {value}");
                 return Err(Error::config(format!("train.optimizer.{key}"), reason));
             }
+        }
+        if !(0.0..=1e3).contains(&self.weight_decay) {
+            let reason = format!("expected 0 to 1000, found {}", self.weight_decay);
+            return Err(Error::config("train.optimizer.weight_decay", reason));
         }
         if self.clip_norm.is_nan() || self.clip_norm <= 0.0 {
             let reason = format!("expected more than 0, found {}", self.clip_norm);

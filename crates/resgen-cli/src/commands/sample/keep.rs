@@ -24,7 +24,7 @@ pub struct KeepArguments {
     /// pixels say so.
     #[arg(long, value_name = "box:x,y,w,h|FILE", group = "redraw", requires = "keep_from")]
     mask: Option<Mask>,
-    /// Draw the deepest M codes of every position again.
+    /// Keep the M coarsest codes of every position and draw the finer ones again.
     #[arg(long, value_name = "M", group = "redraw", requires = "keep_from")]
     vary_depth: Option<usize>,
 }
@@ -64,7 +64,7 @@ impl KeepArguments {
                 let reason = format!("expected at most {}, the model's depth, found {depth}", config.depth);
                 return Err(Error::argument("--vary-depth", reason));
             }
-            (None, depth) => vec![depth.unwrap_or(0); config.positions()],
+            (None, kept) => vec![config.depth - kept.unwrap_or(config.depth); config.positions()],
         };
         let side = config.resolution;
         let pixels = cropped(path.clone(), side)?.to_unit();

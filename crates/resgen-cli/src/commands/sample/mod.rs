@@ -4,7 +4,6 @@ mod classes;
 mod keep;
 mod settings;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use resgen_core::atomic::write_atomically;
@@ -46,8 +45,8 @@ pub struct Arguments {
     #[arg(long, required = true, value_name = "NAME|NUMBER|all")]
     class: Vec<String>,
     /// Samples of each class.
-    #[arg(long, default_value = "1", value_name = "N")]
-    count: NonZeroUsize,
+    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    count: u32,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
@@ -55,8 +54,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Samples drawn at once on each thread.
-    #[arg(long, default_value = "8", value_name = "N")]
-    batch: NonZeroUsize,
+    #[arg(long, default_value = "8", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: u32,
     #[command(flatten)]
     settings: settings::SettingArguments,
     #[command(flatten)]
@@ -97,13 +96,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let known = arguments.keep.known(&generator.tokenizer, &device)?;
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
 
-    let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; arguments.count.get()]).collect();
-    let batch = arguments.batch.get();
+    let labels: Vec<usize> =
+        classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
+    let batch = arguments.batch as usize;
     let drawing = Drawing { generator: &generator, sampler: &sampler, seed: arguments.seed, batch, known };
     let drawn = drawing.pictures(&labels, context.threads, |index, picture| {
         picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))
     })?;
-    let rows = classes.iter().zip(drawn.chunks(arguments.count.get())).take(SHOWN.0);
+    let rows = classes.iter().zip(drawn.chunks(arguments.count as usize)).take(SHOWN.0);
     let grid = rows.fold(Grid::new(""), |grid, (&class, row)| {
         grid.row(&names[class], row[..row.len().min(SHOWN.1)].to_vec())
     });

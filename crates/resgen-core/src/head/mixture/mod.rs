@@ -84,6 +84,10 @@ impl MixtureConfig {
         if self.components == 0 {
             return Err(Error::config("head.components", "a mixture needs at least 1 component, found 0"));
         }
+        if self.components > 1 << 16 || self.rank > 1 << 12 {
+            let reason = format!("expected at most {} components of rank at most {}", 1 << 16, 1 << 12);
+            return Err(Error::config("head.components", reason));
+        }
         if self.rank == 0 {
             return Err(Error::config(
                 "head.rank",

@@ -11,7 +11,7 @@ use crate::rvq::{CodebookConfig, Sharing};
 pub struct ImageTokenizerConfig {
     /// Side S of the square pictures, in pixels.
     pub resolution: usize,
-    /// Pixels folded into channels before the first convolution, per side: 1, 2 or 4. Larger is faster.
+    /// Pixels folded into channels before the first convolution, per side, 1 to 16. Larger is faster.
     #[serde(default = "one")]
     pub stem: usize,
     /// Channels per level; every level after the first halves the size.
@@ -81,6 +81,12 @@ impl ImageTokenizerConfig {
         within("latent", self.latent, 1, 4096)?;
         within("vocabulary", self.vocabulary, 2, usize::from(u16::MAX))?;
         within("depth", self.depth, 1, 256)?;
+        within(
+            "channels and resolution: positions",
+            (self.resolution / self.downsampling()).pow(2),
+            1,
+            1 << 14,
+        )?;
         if !self.resolution.is_multiple_of(self.downsampling()) {
             let reason = format!(
                 "{} pixels are no multiple of the downsampling {}",

@@ -85,6 +85,11 @@ impl TokenizerLearner {
     ) -> Result<Self> {
         config.validate()?;
         losses.validate(config.resolution)?;
+        if losses.quantize_from >= run.steps {
+            let reason =
+                format!("expected less than train.steps = {}, found {}", run.steps, losses.quantize_from);
+            return Err(Error::config("losses.quantize_from", reason));
+        }
         let mut builder = Builder::new(run.seed, device);
         let autoencoder = Autoencoder::new(&mut builder, &config);
         let adversarial = losses.adversarial.filter(|adversarial| adversarial.weight > 0.0);
