@@ -86,7 +86,7 @@ fn settings_and_models_that_cannot_be_are_named() {
     // Sixteen positions of two codes.
     lion(&["--steps", "0"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 0"]);
     lion(&["--steps", "33"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 33"]);
-    lion(&["--temperature", "-1"]).fails(2, &["temperature: expected a number of at least 0, found -1"]);
+    lion(&["--temperature", "-1"]).fails(2, &["temperature: expected 0 to 1000000, found -1"]);
     lion(&["--top-p", "0"]).fails(2, &["top_p: expected more than 0 and at most 1, found 0"]);
     place
         .run(&sample(&["--class", "loin"]))

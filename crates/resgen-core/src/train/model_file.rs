@@ -12,10 +12,9 @@ use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
 
-/// The metadata key that holds the header.
+/// The metadata key that holds the header: a line with a CRC-32 of the header and every tensor, since damage must
+/// not look like a model, then the header as JSON. One key, because the format does not keep the order of several.
 const HEADER_KEY: &str = "resgen";
-/// The metadata key that holds a CRC-32 of the header and of every tensor: damage must not look like a model.
-const CHECKSUM_KEY: &str = "resgen.crc32";
 
 /// How weights are stored. Either is read as f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +95,7 @@ pub fn to_bytes(tensors: &NamedTensors, header: Option<String>, storage: Storage
     let metadata = header.map(|header| {
         let contents =
             encoded.iter().map(|(name, shape, bytes)| (name.as_str(), shape.as_slice(), bytes.as_slice()));
-        let checksum = checksum(&header, contents);
-        HashMap::from([(HEADER_KEY.to_owned(), header), (CHECKSUM_KEY.to_owned(), checksum)])
+        HashMap::from([(HEADER_KEY.to_owned(), format!("{}\n{header}", checksum(&header, contents)))])
     });
     safetensors::serialize(views, metadata).map_err(|error| error.to_string())
 }
@@ -140,17 +138,20 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(NamedTensors, Option<String>), String
         }
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
-    let entry = |key| metadata.metadata().as_ref().and_then(|metadata| metadata.get(key)).cloned();
-    let header = entry(HEADER_KEY);
-    if let Some(header) = &header {
-        let mut views = file.tensors();
-        views.sort_by(|a, b| a.0.cmp(&b.0));
-        let contents = views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data()));
-        if entry(CHECKSUM_KEY).as_deref() != Some(checksum(header, contents).as_str()) {
-            return Err("damaged: its content is not what its checksum says".into());
-        }
-    }
+    let sealed = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADER_KEY));
+    let header = sealed.map(|sealed| unsealed(sealed, &file)).transpose()?;
     Ok((tensors, header))
+}
+
+/// The header after its checksum, which must be that of the header and the tensors of `file`.
+fn unsealed(sealed: &str, file: &safetensors::SafeTensors<'_>) -> Result<String, String> {
+    let mut views = file.tensors();
+    views.sort_by(|a, b| a.0.cmp(&b.0));
+    let contents = views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data()));
+    match sealed.split_once('\n') {
+        Some((sum, header)) if sum == checksum(header, contents) => Ok(header.to_owned()),
+        _ => Err("damaged: its content is not what its checksum says".into()),
+    }
 }
 
 /// A CRC-32 of a header and of tensors in the order of their names.

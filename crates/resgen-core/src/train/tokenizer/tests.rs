@@ -9,7 +9,7 @@ fn learner(losses: &str) -> TokenizerLearner {
     let config = toml::from_str(
         "resolution = 16\nstem = 2\nchannels = [8, 8]\nblocks = 1\nlatent = 4\nvocabulary = 8\ndepth = 2\ncodebook = { depth_dropout = 0.0 }",
     );
-    let run = toml::from_str("steps = 4\nbatch = 4\nseed = 5").unwrap();
+    let run = toml::from_str("steps = 40\nbatch = 4\nseed = 5").unwrap();
     let losses = toml::from_str(losses).unwrap();
     TokenizerLearner::new(config.unwrap(), losses, &run, "none".into(), Vec::new(), &Device::flex()).unwrap()
 }
