@@ -1,7 +1,7 @@
 //! The allocator: mimalloc, told to keep the pages it has.
 //!
 //! A training step frees and allocates the same large tensors again and again. With pages given back to
-//! the system in between, a quarter of its time goes into page faults.
+//! the system in between, each of them costs page faults again.
 
 /// `mi_option_purge_delay` of mimalloc's C header, the same number in its versions 2 and 3; the bindings
 /// leave it out.

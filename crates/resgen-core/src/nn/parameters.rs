@@ -27,9 +27,21 @@ pub fn fingerprint(tensors: &NamedTensors) -> String {
 
 /// The dotted names and shapes of a module's parameters, in the order every function here walks them.
 pub fn names_and_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
-    let mut found = Vec::new();
-    walk(module, |name, param| found.push((name, param.shape)));
-    found
+    struct Shapes(Path, Vec<(String, Vec<usize>)>);
+    impl ModuleVisitor for Shapes {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.leave();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.push((self.0.name(), param.lazy_shape().to_vec()));
+        }
+    }
+    let mut shapes = Shapes(Path::default(), Vec::new());
+    module.visit(&mut shapes);
+    shapes.1
 }
 
 /// Reads every parameter back from its device.
@@ -139,28 +151,6 @@ pub fn take_gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<T
 fn flatten<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     let count = tensor.shape().num_elements();
     tensor.reshape([count])
-}
-
-/// What [`walk`] tells of a parameter.
-struct Seen {
-    shape: Vec<usize>,
-}
-
-fn walk<M: Module>(module: &M, visit: impl FnMut(String, Seen)) {
-    struct Walker<F>(Path, F);
-    impl<F: FnMut(String, Seen)> ModuleVisitor for Walker<F> {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.0.enter(name);
-        }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.0.leave();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = self.0.name();
-            (self.1)(name, Seen { shape: param.lazy_shape().to_vec() });
-        }
-    }
-    module.visit(&mut Walker(Path::default(), visit));
 }
 
 /// Where a walk stands in the tree of modules.

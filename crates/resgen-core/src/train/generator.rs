@@ -11,6 +11,7 @@ use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
 use super::preview::pictures;
 use super::run::RunConfig;
+use super::scalar;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights};
 use crate::error::{Error, Result};
@@ -426,9 +427,4 @@ fn scales_of(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec<f32>> {
         scales.push(if scale > 1e-6 { scale } else { 1.0 });
     }
     Ok(scales)
-}
-
-fn scalar(tensor: &Tensor<1>) -> Result<f64> {
-    let value = tensor.clone().try_into_scalar::<f32>();
-    value.map(f64::from).map_err(|error| Error::Training(format!("{error:?}")))
 }

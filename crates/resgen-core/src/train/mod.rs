@@ -14,3 +14,13 @@ pub mod run;
 pub mod tokenizer;
 pub mod tokens;
 pub mod weights;
+
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+
+/// The value of a tensor of one element.
+fn scalar(tensor: &Tensor<1>) -> Result<f64> {
+    let value = tensor.clone().try_into_scalar::<f32>();
+    value.map(f64::from).map_err(|error| Error::Training(format!("{error:?}")))
+}

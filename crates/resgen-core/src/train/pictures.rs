@@ -16,11 +16,6 @@ impl PictureSource {
     pub fn new(loader: Loader, micro_batches: usize) -> Self {
         Self { loader: Some(loader), micro_batches }
     }
-
-    /// The loader: it knows which files could not be read.
-    pub fn loader(&self) -> Option<&Loader> {
-        self.loader.as_ref()
-    }
 }
 
 impl BatchSource for PictureSource {

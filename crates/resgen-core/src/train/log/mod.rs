@@ -21,9 +21,7 @@ pub use table::{Row, ScalarTable};
 pub use tensorboard::EventWriter;
 
 use crate::error::Result;
-
-/// The letters of the curves.
-const FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
+use crate::signal::text::FONT;
 
 /// All that a run logs, in its folder: `log.csv`, TensorBoard events, `curves.png`.
 pub struct RunLog {

@@ -25,6 +25,7 @@ use super::learner::{Applied, BatchSource, Learner};
 use super::log::Panel;
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
+use super::scalar;
 use super::weights::{Gradient, Weights};
 use crate::error::{Error, Result};
 use crate::nn::Builder;
@@ -253,13 +254,4 @@ fn not_finite(measured: &[Option<f64>], norms: [Option<f64>; 2]) -> Option<Strin
         let value = value.filter(|value| !value.is_finite())?;
         Some(format!("{name} is {value}"))
     })
-}
-
-/// The value of a tensor of one element.
-fn scalar(tensor: &Tensor<1>) -> Result<f64> {
-    tensor
-        .clone()
-        .try_into_scalar::<f32>()
-        .map(f64::from)
-        .map_err(|error| Error::Training(format!("{error:?}")))
 }
