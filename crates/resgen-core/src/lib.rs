@@ -8,6 +8,7 @@ pub mod error;
 pub mod progress;
 pub mod random;
 pub mod schedule;
+pub mod sealed;
 pub mod workers;
 
 pub mod signal;

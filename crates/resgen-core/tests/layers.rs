@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, lowest first.
 const LAYERS: [&[&str]; 7] = [
-    &["error", "atomic", "progress", "random", "schedule", "workers"],
+    &["error", "atomic", "progress", "random", "schedule", "sealed", "workers"],
     &["signal", "nn"],
     &["rvq", "condition", "head"],
     &["mask"],

@@ -1,11 +1,11 @@
 //! The picture every other part works on: eight bits a channel, red-green-blue, row by row.
 
-use std::io::Write;
 use std::path::Path;
 
 use ::image::ImageEncoder;
 use ::image::codecs::png::PngEncoder;
 
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::signal::decode;
 
@@ -121,22 +121,8 @@ impl Picture {
         PngEncoder::new(&mut png)
             .write_image(&self.rgb, self.width, self.height, ::image::ExtendedColorType::Rgb8)
             .map_err(|error| Error::file(path, error))?;
-        write_whole(path, &png).map_err(Error::io(path))
+        write_atomically(path, |writer| writer.write_all(&png))
     }
-}
-
-/// Writes `bytes` to `path` by way of a temporary file in the same folder.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
-    // Temporary files are private by default; a picture should get what the umask allows.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// The number of bytes (or values) of a picture of this size.

@@ -18,8 +18,8 @@ use burn::tensor::{Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use super::header::{
-    CacheHeader, CacheInputs, ShardEntry, Unfinished, UnfinishedShard, Unreadable, header_path, read_sealed,
-    unfinished_path, write_sealed,
+    CacheHeader, CacheInputs, ShardEntry, Unfinished, UnfinishedShard, Unreadable, VERSION, header_path,
+    unfinished_path,
 };
 use super::shard::{self, Signals};
 use crate::atomic::{remove_stale_temporaries, write_atomically};
@@ -27,6 +27,7 @@ use crate::data::{Pass, PassBatch, PassOptions, PictureFolder, Problem};
 use crate::error::{Error, Result};
 use crate::nn::parameters::fingerprint;
 use crate::progress::Progress;
+use crate::sealed;
 use crate::signal::resize::{Crop, Flip};
 use crate::tokenizer::ImageTokenizer;
 use crate::workers::Workers;
@@ -93,7 +94,7 @@ pub fn build(
             return Ok(Built::Stopped { pictures: maker.range(done.shards.len()).start });
         };
         done.shards.push(made);
-        write_sealed(&unfinished_path(dir), &done)?;
+        sealed::write(&unfinished_path(dir), VERSION, &done)?;
     }
     progress.end();
     finish(folder, dir, done).map(Built::Finished)
@@ -118,10 +119,10 @@ fn unfinished(dir: &Path, inputs: &CacheInputs) -> Result<Unfinished> {
     let path = unfinished_path(dir);
     if !path.try_exists().map_err(Error::io(dir))? {
         let fresh = Unfinished { inputs: inputs.clone(), shards: Vec::new() };
-        write_sealed(&path, &fresh)?;
+        sealed::write(&path, VERSION, &fresh)?;
         return Ok(fresh);
     }
-    let mut found: Unfinished = read_sealed(&path)?;
+    let mut found: Unfinished = sealed::read(&path, VERSION)?;
     inputs.expect_equal(&taken(dir), &found.inputs)?;
     let whole =
         |(index, made): &(usize, &UnfinishedShard)| shard::read(dir, *index, inputs, &made.entry).is_ok();
@@ -153,7 +154,7 @@ fn finish(folder: &PictureFolder, dir: &Path, done: Unfinished) -> Result<CacheH
         return Err(Error::file(folder.root(), reason));
     }
     let header = CacheHeader { inputs: done.inputs, signals, shards, unreadable };
-    write_sealed(&header_path(dir), &header)?;
+    sealed::write(&header_path(dir), VERSION, &header)?;
     remove_unfinished(dir)?;
     Ok(header)
 }

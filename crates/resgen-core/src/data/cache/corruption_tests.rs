@@ -4,11 +4,12 @@ use std::path::Path;
 
 use rand::RngExt;
 
-use super::header::{CacheHeader, header_path, unfinished_path, write_sealed};
+use super::header::{CacheHeader, VERSION, header_path, unfinished_path};
 use super::tests::{build_in, files, inputs, options, pictures};
 use super::*;
 use crate::error::Error;
 use crate::random::{Purpose, stream};
+use crate::sealed;
 
 const DAMAGES: u64 = 150;
 
@@ -60,7 +61,7 @@ fn a_damaged_note_of_an_unfinished_build_is_an_error_or_harmless() {
     let header = CacheHeader::read(whole.path()).unwrap();
     let begun = super::header::Unfinished { inputs: header.inputs, shards: Vec::new() };
     let path = unfinished_path(dir.path());
-    write_sealed(&path, &begun).unwrap();
+    sealed::write(&path, VERSION, &begun).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     for number in 0..DAMAGES {
         std::fs::write(&path, damaged(&bytes, number)).unwrap();
@@ -75,7 +76,7 @@ fn a_damaged_note_of_an_unfinished_build_is_an_error_or_harmless() {
 
 /// Writes `header` with a right checksum and tells why it is refused.
 fn refused(dir: &Path, header: &CacheHeader) -> String {
-    write_sealed(&header_path(dir), header).unwrap();
+    sealed::write(&header_path(dir), VERSION, header).unwrap();
     match TokenCache::open(dir) {
         Err(error @ Error::File { .. }) => error.to_string(),
         other => panic!("{other:?}"),

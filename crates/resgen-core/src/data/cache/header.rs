@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::sealed;
 use crate::signal::resize::{Crop, Flip};
 
 /// The version of the format that this program writes and reads.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Everything the content of a cache depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +131,7 @@ impl CacheHeader {
     /// [`Error::Io`] and [`Error::File`] name `cache.json` and what is wrong with it.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self> {
         let path = header_path(dir.as_ref());
-        let header: Self = read_sealed(&path)?;
+        let header: Self = sealed::read(&path, VERSION)?;
         header.validate().map_err(|reason| Error::file(&path, reason))?;
         Ok(header)
     }
@@ -159,55 +158,4 @@ pub(super) fn header_path(dir: &Path) -> PathBuf {
 /// Where an unfinished cache keeps how far it is.
 pub(super) fn unfinished_path(dir: &Path) -> PathBuf {
     dir.join("building.json")
-}
-
-/// A JSON file's content beside its version and checksum.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sealed<T> {
-    version: u32,
-    /// Of the content written without spaces.
-    crc32: u32,
-    content: T,
-}
-
-/// Writes `content` so that [`read_sealed`] notices any change of it.
-pub(super) fn write_sealed<T: Serialize>(path: &Path, content: &T) -> Result<()> {
-    let crc32 = checksum(path, content)?;
-    let mut text = serde_json::to_vec_pretty(&Sealed { version: VERSION, crc32, content })
-        .map_err(|error| Error::file(path, error))?;
-    text.push(b'\n');
-    write_atomically(path, |writer| writer.write_all(&text))
-}
-
-/// # Errors
-/// [`Error::Io`] and [`Error::File`] name the path.
-pub(super) fn read_sealed<T: Serialize + DeserializeOwned>(path: &Path) -> Result<T> {
-    /// Read first: the rest of another version's file need not make sense.
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let text = std::fs::read(path).map_err(Error::io(path))?;
-    let broken = |error: serde_json::Error| Error::file(path, format!("it does not read: {error}"));
-    let Version { version } = serde_json::from_slice(&text).map_err(broken)?;
-    if version != VERSION {
-        let reason = format!("`version`: expected {VERSION}, found {version}; build the cache again");
-        return Err(Error::file(path, reason));
-    }
-    let sealed: Sealed<T> = serde_json::from_slice(&text).map_err(broken)?;
-    let expected = checksum(path, &sealed.content)?;
-    if sealed.crc32 != expected {
-        let reason = format!(
-            "its content does not match its checksum (expected {expected}, found {}): it was damaged or edited",
-            sealed.crc32
-        );
-        return Err(Error::file(path, reason));
-    }
-    Ok(sealed.content)
-}
-
-fn checksum<T: Serialize>(path: &Path, content: &T) -> Result<u32> {
-    let text = serde_json::to_vec(content).map_err(|error| Error::file(path, error))?;
-    Ok(crc32fast::hash(&text))
 }
