@@ -51,6 +51,9 @@ pub enum Error {
         /// What it was.
         found: String,
     },
+    /// A computation failed on its device, or its result could not be read back.
+    #[error("device: {0}")]
+    Device(String),
     /// Training went wrong in a way that another try would repeat.
     #[error("training: {0}")]
     Training(String),
@@ -76,6 +79,11 @@ impl Error {
     /// The argument `name` is wrong.
     pub fn argument(name: &'static str, reason: impl ToString) -> Self {
         Self::Argument { name, reason: reason.to_string() }
+    }
+
+    /// The device's reason for a failed computation: `.map_err(Error::device)`.
+    pub fn device(error: impl std::fmt::Debug) -> Self {
+        Self::Device(format!("{error:?}"))
     }
 
     /// `what` should have been `expected` but was `found`.

@@ -125,7 +125,7 @@ impl Measured {
         let codes = tokenizer.encode(Tensor::from_data(pixels, &device))?;
         let errors_at = |&depth: &usize| {
             let decoded = tokenizer.decode(&codes.truncated(depth)?)?.try_into_vec_as::<f32>();
-            let decoded = decoded.map_err(|error| Error::argument("device", format!("{error:?}")))?;
+            let decoded = decoded.map_err(Error::device)?;
             let pairs = decoded.chunks_exact(picture).zip(batch.pixels.chunks_exact(picture));
             Ok(pairs.map(|(decoded, original)| mean_squared_error(decoded, original)).collect())
         };

@@ -168,13 +168,21 @@ impl Codebooks {
     }
 }
 
+/// Distances held at once, 64 MiB of them.
+const SLICE: usize = 1 << 24;
+
 /// The index of each row's nearest vector; of two equally near, the first.
 ///
 /// # Shapes
 /// rows `[N, H]`, vectors `[V, H]` → `[N, 1]`
 pub(super) fn nearest(rows: Tensor<2>, vectors: Tensor<2>) -> Tensor<2, Int> {
     let norms = vectors.clone().square().sum_dim(1).swap_dims(0, 1); // [1, V]
-    (norms - rows.matmul(vectors.swap_dims(0, 1)).mul_scalar(2.0)).argmin(1)
+    let (count, at_once) = (rows.dims()[0], (SLICE / norms.dims()[1]).max(1));
+    let vectors = vectors.swap_dims(0, 1); // [H, V]
+    let of = |rows: Tensor<2>| (norms.clone() - rows.matmul(vectors.clone()).mul_scalar(2.0)).argmin(1);
+    let slices = (0..count).step_by(at_once);
+    let slices = slices.map(|start| of(rows.clone().narrow(0, start, at_once.min(count - start))));
+    Tensor::cat(slices.collect(), 0)
 }
 
 #[cfg(test)]
@@ -197,6 +205,16 @@ mod tests {
         let codes = books().encode(rows(vec![9.2, 0.4, 11.0]));
         assert_eq!(codes.clone().try_to_vec_as::<i32>().unwrap(), [1, 0, 0, 1, 1, 1]);
         assert_eq!(books().decode(codes).try_to_vec_as::<f32>().unwrap(), [9.0, 1.0, 11.0]);
+    }
+
+    #[test]
+    fn more_rows_than_fit_in_a_slice_are_encoded_alike() {
+        let vocabulary = 1 << 12;
+        let line = |count: usize| rows((0..count).map(|value| value as f32).collect());
+        let count = SLICE / vocabulary + 3;
+        let found = nearest(line(count), line(vocabulary)).try_to_vec_as::<i32>().unwrap();
+        let expected: Vec<i32> = (0..count as i32).map(|row| row.min(vocabulary as i32 - 1)).collect();
+        assert!(found == expected);
     }
 
     #[test]

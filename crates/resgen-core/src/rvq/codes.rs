@@ -99,11 +99,10 @@ impl Codes {
     /// `[B, L, D]`
     ///
     /// # Errors
-    /// As [`Codes::new`], and [`Error::Argument`] where the device cannot be read.
+    /// As [`Codes::new`], and [`Error::Device`] where the device cannot be read.
     pub fn from_tensor(codes: Tensor<3, Int>, vocabulary: usize) -> Result<Self> {
         let [_, positions, depth] = codes.dims();
-        let values =
-            codes.try_into_vec_as::<i64>().map_err(|error| Error::argument("codes", format!("{error:?}")))?;
+        let values = codes.try_into_vec_as::<i64>().map_err(Error::device)?;
         let narrow = |code: i64| u16::try_from(code).unwrap_or(u16::MAX);
         Self::new(values.into_iter().map(narrow).collect(), positions, depth, vocabulary)
     }

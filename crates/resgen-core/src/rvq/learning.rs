@@ -1,13 +1,17 @@
 //! How codebooks learn: k-means to start, moving averages of the residuals they encode, and a new place
 //! for codes that nobody uses.
 
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Codebooks;
 use super::codebook::nearest;
+use super::usage::perplexity;
 use crate::error::{Error, Result};
-use crate::random::{Purpose, index_below, permutation, stream};
+use crate::random::{Purpose, permutation, stream};
+
+/// Average uses per step below which a code's averages say nothing about where it should be.
+const LEAST_USE: f32 = 1e-6;
 
 /// Settings of codebook learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,6 +161,27 @@ impl Tally {
     }
 }
 
+/// What a step did to the codebooks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// Codes that were moved because nobody used them.
+    pub revived: usize,
+    /// exp of the entropy of each codebook's average use: V where all codes are used alike.
+    pub perplexities: Vec<f64>,
+}
+
+impl Learned {
+    /// That of the codebook that is used least evenly.
+    pub fn least_perplexity(&self) -> f64 {
+        self.perplexities.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The mean over the codebooks.
+    pub fn mean_perplexity(&self) -> f64 {
+        self.perplexities.iter().sum::<f64>() / self.perplexities.len() as f64
+    }
+}
+
 /// The codebooks of a tokenizer in training.
 #[derive(Clone, Debug)]
 pub struct CodebookLearner {
@@ -204,80 +229,85 @@ impl CodebookLearner {
     /// `[N, H]`
     ///
     /// # Errors
-    /// [`Error::Argument`] where there are fewer rows than codes.
+    /// [`Error::Training`] where there are fewer rows than codes.
     pub fn place_by_kmeans(&mut self, latents: Tensor<2>, iterations: usize, seed: u64) -> Result<()> {
         let [rows, width] = latents.dims();
         let vocabulary = self.books.vocabulary();
         if rows < vocabulary {
-            let reason = format!("expected at least {vocabulary} rows, one per code, found {rows}");
-            return Err(Error::argument("latents", reason));
+            let reason =
+                format!("expected at least {vocabulary} latents to place the codes by, found {rows}");
+            return Err(Error::Training(reason));
         }
         let mut residual = latents;
-        let mut placed = Vec::new();
-        for book in 0..self.books.books() {
-            let order = permutation(&mut stream(seed, Purpose::CodebookInit, book as u64, 0), rows);
-            let (vectors, counts) = kmeans(residual.clone(), &order[..vocabulary], iterations);
+        let mut residuals = Vec::with_capacity(self.books.depth());
+        let mut placed = Vec::with_capacity(self.books.depth());
+        for depth in 0..self.books.depth() {
+            let vectors = kmeans(residual.clone(), &distinct(rows, vocabulary, seed, depth), iterations);
             let code = nearest(residual.clone(), vectors.clone()).flatten(0, 1);
+            residuals.push(residual.clone());
             residual = residual - vectors.clone().select(0, code);
-            placed.push((vectors, counts));
+            placed.push(vectors);
         }
-        let (vectors, counts): (Vec<_>, Vec<_>) = placed.into_iter().unzip();
-        let vectors = Tensor::stack::<3>(vectors, 0); // [books, V, H]
-        // The averages start as if every code had been used once a step.
-        self.counts = Tensor::stack::<2>(counts, 0).ones_like();
-        self.sums = vectors.clone();
+        if self.books.books() == 1 && self.books.depth() > 1 {
+            // One codebook for all depths: from the residuals of all of them.
+            let depths = self.books.depth();
+            let pool = Tensor::cat(residuals, 0);
+            let some = indices(&distinct(rows * depths, rows, seed, depths), &pool.device());
+            let start = distinct(rows, vocabulary, seed, depths + 1);
+            placed = vec![kmeans(pool.select(0, some), &start, iterations)];
+        }
+        let vectors = Tensor::stack::<3>(placed, 0); // [books, V, H]
         debug_assert_eq!(vectors.dims()[2], width);
+        // The averages start as if every code had been used once a step.
+        self.counts = self.counts.ones_like();
+        self.sums = vectors.clone();
         self.books = Codebooks::new(vectors, self.books.depth())?;
         Ok(())
     }
 
-    /// One step of the moving averages, then revival of codes that fell out of use. Returns how many
-    /// codes were revived.
+    /// One step of the moving averages, then revival of codes that fell out of use.
     ///
     /// # Errors
-    /// [`Error::Argument`] where the device cannot be read.
+    /// [`Error::Device`] where the device cannot be read.
     pub fn learn(
         &mut self,
         seen: CodebookStatistics,
         config: &CodebookConfig,
         seed: u64,
         step: u64,
-    ) -> Result<usize> {
+    ) -> Result<Learned> {
         let (decay, fresh) = (config.decay, 1.0 - config.decay);
         self.counts = self.counts.clone().mul_scalar(decay) + seen.counts.mul_scalar(fresh);
         self.sums = self.sums.clone().mul_scalar(decay) + seen.sums.mul_scalar(fresh);
-        let counts = self
-            .counts
-            .clone()
-            .try_to_vec_as::<f32>()
-            .map_err(|error| Error::argument("device", format!("{error:?}")))?;
+        let counts = self.counts.clone().try_to_vec_as::<f32>().map_err(Error::device)?;
         let unused: Vec<usize> =
             (0..counts.len()).filter(|&code| f64::from(counts[code]) < config.revive_below).collect();
         if !unused.is_empty() {
             self.revive(&unused, seen.residuals, seed, step);
         }
-        let vectors = self.sums.clone() / self.counts.clone().clamp_min(1e-12).unsqueeze_dim::<3>(2);
+        // Of a code that has long been out of use, and is not to be revived, the averages say nothing any more.
+        let forgotten = self.counts.clone().lower_elem(LEAST_USE).unsqueeze_dim::<3>(2); // [books, V, 1]
+        let means = self.sums.clone() / self.counts.clone().clamp_min(LEAST_USE).unsqueeze_dim::<3>(2);
+        let vectors = means.mask_where(forgotten.expand(self.sums.dims()), self.books.vectors());
         self.books = Codebooks::new(vectors, self.books.depth())?;
-        Ok(unused.len())
+        let perplexities = counts.chunks(self.books.vocabulary());
+        let perplexities = perplexities.map(|book| perplexity(book.iter().map(|&count| f64::from(count))));
+        let perplexities = perplexities.collect();
+        Ok(Learned { revived: unused.len(), perplexities })
     }
 
     /// Moves each unused code to a random residual of this step, as if it had been used once.
     fn revive(&mut self, unused: &[usize], residuals: Tensor<3>, seed: u64, step: u64) {
-        let [_, vocabulary, width] = self.sums.dims();
+        let [books, vocabulary, width] = self.sums.dims();
         let rows = residuals.dims()[1];
-        let mut rng = stream(seed, Purpose::Quantizer, 0, step);
-        let picks: Vec<i32> = unused
-            .iter()
-            .map(|code| (code / vocabulary * rows + index_below(&mut rng, rows)) as i32)
-            .collect();
         let device = residuals.device();
-        let indices = |values: Vec<i32>| {
-            let count = values.len();
-            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
-        };
-        let places = indices(unused.iter().map(|&code| code as i32).collect());
-        let moved = residuals.flatten::<2>(0, 1).select(0, indices(picks)); // [unused, H]
-        let books = self.sums.dims()[0];
+        // To different residuals, as long as there are enough.
+        let order = permutation(&mut stream(seed, Purpose::Quantizer, 0, step), rows);
+        let picks =
+            unused.iter().enumerate().map(|(place, code)| code / vocabulary * rows + order[place % rows]);
+        let picks = indices(&picks.collect::<Vec<_>>(), &device);
+        let places = indices(unused, &device);
+        let moved = residuals.flatten::<2>(0, 1).select(0, picks); // [unused, H]
         let assign = IndexingUpdateOp::Assign;
         let ones = Tensor::<1>::ones([unused.len()], &device);
         let counts = self.counts.clone().flatten::<1>(0, 1).select_assign(0, places.clone(), ones, assign);
@@ -287,29 +317,39 @@ impl CodebookLearner {
     }
 }
 
-/// Lloyd's k-means from the given rows. Centres without rows stay where they are.
-///
-/// Returns the centres `[V, H]` and the rows of each `[V]`.
-fn kmeans(rows: Tensor<2>, start: &[usize], iterations: usize) -> (Tensor<2>, Tensor<1>) {
+/// `count` different rows of `rows`, in random order.
+fn distinct(rows: usize, count: usize, seed: u64, draw: usize) -> Vec<usize> {
+    let mut order = permutation(&mut stream(seed, Purpose::CodebookInit, draw as u64, 0), rows);
+    order.truncate(count);
+    order
+}
+
+fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    Tensor::from_data(values.as_slice(), device)
+}
+
+/// Lloyd's k-means from the given rows, `[N, H]` → centres `[V, H]`. Centres without rows stay where they are.
+fn kmeans(rows: Tensor<2>, start: &[usize], iterations: usize) -> Tensor<2> {
     let device = rows.device();
-    let start: Vec<i32> = start.iter().map(|&row| row as i32).collect();
-    let count = start.len();
-    let mut centres = rows.clone().select(0, Tensor::from_data(TensorData::new(start, [count]), &device)); // [V, H]
-    let mut counts = Tensor::<1>::zeros([count], &device);
+    let mut centres = rows.clone().select(0, indices(start, &device)); // [V, H]
     for _ in 0..iterations {
         let code = nearest(rows.clone(), centres.clone()).flatten::<1>(0, 1); // [N]
         let ones = Tensor::<1>::ones([rows.dims()[0]], &device);
-        counts = Tensor::zeros([count], &device).select_assign(0, code.clone(), ones, IndexingUpdateOp::Add);
+        let counts = Tensor::<1>::zeros([start.len()], &device);
+        let counts = counts.select_assign(0, code.clone(), ones, IndexingUpdateOp::Add);
         let sums = centres.zeros_like().select_assign(0, code, rows.clone(), IndexingUpdateOp::Add);
-        let weight = counts.clone().unsqueeze_dim::<2>(1); // [V, 1]
+        let weight = counts.unsqueeze_dim::<2>(1); // [V, 1]
         let is_empty = weight.clone().equal_scalar(0.0).float();
         centres = (sums + centres * is_empty.clone()) / (weight + is_empty);
     }
-    (centres, counts)
+    centres
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
 
     fn column(values: &[f32]) -> Tensor<2> {
@@ -363,10 +403,47 @@ mod tests {
         let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
         let seen = quantize(column(&[2.0, 4.0]), learner.books(), None).statistics;
         // Code 0: sum 6·½ over count 2·½ = 3. Code 1 was never used: it moves to one of the rows.
-        assert_eq!(learner.learn(seen, &config, 7, 0).unwrap(), 1);
+        assert_eq!(learner.learn(seen, &config, 7, 0).unwrap().revived, 1);
         let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
         assert_eq!(vectors[0], 3.0);
         assert!(vectors[1] == 2.0 || vectors[1] == 4.0, "{vectors:?}");
+    }
+
+    #[test]
+    fn revived_codes_go_to_different_rows() {
+        let mut learner = CodebookLearner::new(
+            Codebooks::new(column(&[0.0, 100.0, 200.0, 300.0]).unsqueeze_dim(0), 1).unwrap(),
+        );
+        let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
+        let seen = quantize(column(&[1.0, 2.0, 3.0]), learner.books(), None).statistics;
+        assert_eq!(learner.learn(seen, &config, 7, 0).unwrap().revived, 3);
+        let mut vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
+        vectors[1..].sort_by(f32::total_cmp);
+        assert_eq!(vectors, [2.0, 1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_code_out_of_use_stays_where_it_is_when_none_is_revived() {
+        let mut learner =
+            CodebookLearner::new(Codebooks::new(column(&[0.0, 100.0]).unsqueeze_dim(0), 1).unwrap());
+        let config = CodebookConfig { decay: 0.1, revive_below: 0.0, ..Default::default() };
+        for step in 0..100 {
+            let seen = quantize(column(&[1.0]), learner.books(), None).statistics;
+            assert_eq!(learner.learn(seen, &config, 7, step).unwrap().revived, 0);
+        }
+        let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
+        assert!((vectors[0] - 1.0).abs() < 1e-6 && vectors[1] == 100.0, "{vectors:?}");
+    }
+
+    #[test]
+    fn a_shared_codebook_is_placed_on_the_residuals_of_all_depths() {
+        let rows: Vec<f32> =
+            (0..400).map(|row| 5.0 + (row % 4) as f32 * 10.0 + (row / 4 % 2) as f32).collect();
+        let blank = Codebooks::zeros(2, crate::rvq::Sharing::Shared, 8, 1, &Device::flex()).unwrap();
+        let mut learner = CodebookLearner::new(blank);
+        learner.place_by_kmeans(column(&rows), 20, 3).unwrap();
+        let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
+        assert!(vectors.iter().any(|value| value.abs() < 1.0), "none for the second depth: {vectors:?}");
     }
 
     #[test]

@@ -11,5 +11,5 @@ mod usage;
 
 pub use codebook::{Codebooks, Sharing};
 pub use codes::Codes;
-pub use learning::{CodebookConfig, CodebookLearner, CodebookStatistics, Quantized, quantize};
+pub use learning::{CodebookConfig, CodebookLearner, CodebookStatistics, Learned, Quantized, quantize};
 pub use usage::{DepthUsage, Usage};

@@ -43,15 +43,15 @@ impl Usage {
 }
 
 fn depth_usage(counts: &[u64]) -> DepthUsage {
-    let total = counts.iter().sum::<u64>().max(1) as f64;
     let used = counts.iter().filter(|&&count| count > 0).count() as f64 / counts.len() as f64;
-    let entropy: f64 = counts
-        .iter()
-        .filter(|&&count| count > 0)
-        .map(|&count| count as f64 / total)
-        .map(|share| -share * share.ln())
-        .sum();
-    DepthUsage { used, perplexity: entropy.exp() }
+    DepthUsage { used, perplexity: perplexity(counts.iter().map(|&count| count as f64)) }
+}
+
+/// exp of the entropy of the shares that `counts` make: 1 (one code) to V (all alike).
+pub(super) fn perplexity(counts: impl Iterator<Item = f64> + Clone) -> f64 {
+    let total: f64 = counts.clone().sum();
+    let shares = counts.filter(|&count| count > 0.0).map(|count| count / total);
+    shares.map(|share| -share * share.ln()).sum::<f64>().exp()
 }
 
 #[cfg(test)]

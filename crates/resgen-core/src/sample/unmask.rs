@@ -276,5 +276,5 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
 }
 
 fn read(values: Tensor<1>) -> Result<Vec<f32>> {
-    values.try_into_vec_as::<f32>().map_err(|error| Error::argument("device", format!("{error:?}")))
+    values.try_into_vec_as::<f32>().map_err(Error::device)
 }

@@ -22,5 +22,5 @@ use crate::error::{Error, Result};
 /// The value of a tensor of one element.
 fn scalar(tensor: &Tensor<1>) -> Result<f64> {
     let value = tensor.clone().try_into_scalar::<f32>();
-    value.map(f64::from).map_err(|error| Error::Training(format!("{error:?}")))
+    value.map(f64::from).map_err(Error::device)
 }

@@ -54,9 +54,7 @@ pub fn doublings(depth: usize) -> Vec<usize> {
 /// Where the device cannot be read.
 pub fn pictures(pixels: Tensor<4>) -> Result<Vec<Picture>> {
     let [_, channels, height, width] = pixels.dims();
-    let values = pixels
-        .try_into_vec_as::<f32>()
-        .map_err(|error| crate::Error::argument("device", format!("{error:?}")))?;
+    let values = pixels.try_into_vec_as::<f32>().map_err(crate::Error::device)?;
     values
         .chunks(channels * height * width)
         .map(|values| Picture::from_unit(values, width as u32, height as u32))

@@ -140,8 +140,7 @@ fn last_gradient_norm(features: Tensor<4>, pixels: Tensor<4>) -> Result<f64> {
     let gradient = conv2d_weight_backward(features, blank, outputs, same);
     // In f32, since a sum of squares overflows the half types early.
     let square = gradient.cast(DType::F32).square().sum();
-    let square: f32 =
-        square.try_into_scalar().map_err(|error| Error::argument("device", format!("{error:?}")))?;
+    let square: f32 = square.try_into_scalar().map_err(Error::device)?;
     Ok(f64::from(square).sqrt())
 }
 
