@@ -100,6 +100,12 @@ impl Resgen {
         }
     }
 
+    /// The weights of `before`, a network of the same sizes but for its classes; see [`ClassCondition::continued`].
+    pub fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
+        let condition = self.condition.continued(&before.condition, known);
+        Self { condition, config: self.config, ..before }
+    }
+
     /// The sizes.
     pub fn config(&self) -> &ResgenConfig {
         &self.config

@@ -1,7 +1,7 @@
 //! Layers with weights drawn from a stream that the caller passes in, so that a seed and a config
 //! give the same network on every device and in every thread.
 
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -12,13 +12,18 @@ use crate::random::{Purpose, normal, stream, uniform};
 /// Makes layers; each call draws the next weights of its stream.
 pub struct Builder {
     device: Device,
-    rng: ChaCha8Rng,
+    rng: Option<ChaCha8Rng>, // none where nothing is drawn
 }
 
 impl Builder {
     /// A builder whose weights depend on `seed` alone.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { device: device.clone(), rng: stream(seed, Purpose::Init, 0, 0) }
+        Self { device: device.clone(), rng: Some(stream(seed, Purpose::Init, 0, 0)) }
+    }
+
+    /// A builder of layers whose weights will be loaded: they take no memory and no time until then.
+    pub fn blank(device: &Device) -> Self {
+        Self { device: device.clone(), rng: None }
     }
 
     /// The device the layers live on.
@@ -26,28 +31,36 @@ impl Builder {
         &self.device
     }
 
-    /// A parameter of independent normal values with standard deviation `std`.
-    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<D>> {
-        Param::from_tensor(self.normal_values(shape, std))
+    /// A parameter with the values that `draw` gives.
+    pub fn parameter<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        draw: impl FnOnce(&mut ChaCha8Rng, &Device) -> Tensor<D>,
+    ) -> Param<Tensor<D>> {
+        match &mut self.rng {
+            Some(rng) => Param::from_tensor(draw(rng, &self.device)),
+            None => Param::uninitialized(
+                ParamId::new(),
+                move |device, _| Tensor::zeros(shape, device),
+                self.device.clone(),
+                true,
+                shape.into(),
+            ),
+        }
     }
 
-    /// As [`Builder::normal`], as a part of a parameter that is put together from several.
-    pub fn normal_values<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Tensor<D> {
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| std * normal(&mut self.rng)).collect();
-        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    /// A parameter of independent normal values with standard deviation `std`.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> Param<Tensor<D>> {
+        self.parameter(shape, |rng, device| normal_values(rng, device, shape, std))
     }
 
     /// A parameter of uniform values in ±`bound`.
     pub fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
-        let values: Vec<f32> = (0..shape.iter().product())
-            .map(|_| bound * (2.0 * uniform(&mut self.rng) as f32 - 1.0))
-            .collect();
-        Param::from_data(TensorData::new(values, shape), &self.device)
-    }
-
-    /// A parameter of zeros.
-    pub fn zeros<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
-        Param::from_tensor(Tensor::zeros(shape, &self.device))
+        self.parameter(shape, |rng, device| {
+            let values: Vec<f32> =
+                (0..shape.iter().product()).map(|_| bound * (2.0 * uniform(rng) as f32 - 1.0)).collect();
+            Tensor::from_data(TensorData::new(values, shape), device)
+        })
     }
 
     /// An affine layer with Xavier-uniform weights and zero bias.
@@ -82,4 +95,15 @@ impl Builder {
             (1..=32usize).rev().find(|groups| channels.is_multiple_of(*groups) && channels / groups >= 4);
         GroupNormConfig::new(groups.unwrap_or(1), channels).with_epsilon(1e-6).init(&self.device)
     }
+}
+
+/// Independent normal values with standard deviation `std`, of a parameter or a part of one.
+pub fn normal_values<const D: usize>(
+    rng: &mut ChaCha8Rng,
+    device: &Device,
+    shape: [usize; D],
+    std: f32,
+) -> Tensor<D> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| std * normal(rng)).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
 }

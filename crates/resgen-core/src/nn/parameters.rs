@@ -44,6 +44,24 @@ pub fn names_and_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     shapes.1
 }
 
+/// The most parameters of one network: beyond it no machine that this runs on would hold the training.
+const MOST: usize = 1 << 34;
+
+/// Makes sure that a network, still blank, is one that can be made.
+///
+/// # Errors
+/// [`Error::Config`] names `key`, the section of the config with the network's sizes.
+pub fn expect_possible<M: Module>(blank: &M, key: &str) -> Result<()> {
+    let sizes = names_and_shapes(blank).into_iter().map(|(_, shape)| shape.iter().product::<usize>());
+    match sizes.sum::<usize>() {
+        count if count > MOST => Err(Error::config(
+            key,
+            format!("these sizes make {count} parameters; at most {MOST} can be made"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Reads every parameter back from its device.
 pub fn read<M: Module>(module: &M) -> NamedTensors {
     struct Reader(Path, NamedTensors);
@@ -97,7 +115,9 @@ pub fn load<M: Module>(module: M, tensors: &NamedTensors, prefix: &str) -> Resul
                 self.3.get_or_insert(error);
                 return param;
             }
-            param.map(|tensor| Tensor::from_data(data.clone(), &tensor.device()))
+            // Not through its value: a blank parameter has none, and takes no memory before this.
+            let (tensor, id) = (Tensor::from_data(data.clone(), &param.lazy_device()), param.id);
+            param.transform_for_load(tensor, id)
         }
     }
     let mut loader = Loader(Path::default(), tensors, prefix, None);

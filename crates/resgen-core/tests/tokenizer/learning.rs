@@ -30,7 +30,7 @@ fn a_tiny_tokenizer_beats_every_constant_picture() {
         "quantize_from = 60",
     );
     let trained = training.run(folder.path());
-    let Outcome::Finished { model, skipped } = trained.outcome else { panic!("{:?}", trained.outcome) };
+    let Outcome::Finished { model, skipped, .. } = trained.outcome else { panic!("{:?}", trained.outcome) };
     assert!(skipped.is_empty(), "{skipped:?}");
     assert!(trained.notes.iter().any(|note| note.contains("k-means")), "{:?}", trained.notes);
 

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::random::{Purpose, normal, stream};
 use resgen_core::train::log::ScalarTable;
-use resgen_core::train::model_file::{Storage, to_bytes};
+use resgen_core::train::model_file::{Storage, write};
 
 use crate::Training;
 
@@ -28,7 +28,7 @@ fn write_random_network(path: &Path) {
         let head = TensorData::new(vec![1f32; WIDTH], [1, WIDTH, 1, 1]);
         tensors.insert(format!("lin{stage}.model.1.weight"), head);
     }
-    std::fs::write(path, to_bytes(&tensors, None, Storage::F32).unwrap()).unwrap();
+    write(path, &tensors, None, Storage::F32).unwrap();
 }
 
 #[test]

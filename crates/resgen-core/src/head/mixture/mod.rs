@@ -27,6 +27,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::Builder;
+use crate::nn::builder::normal_values;
 use crate::{Error, Result};
 
 /// Whether the log-scale a is one number per coordinate or one for the whole vector.
@@ -128,21 +129,17 @@ impl MixtureConfig {
     fn init_output(&self, builder: &mut Builder, width: usize, vector: usize) -> Linear {
         let (components, rank, scales) = (self.components, self.rank, self.scale.width(vector));
         let std = 1.0 / (width as f32).sqrt();
-        let logits = builder.normal_values([width, components], 0.1 * std);
-        let mixer = builder.normal_values([width, rank], std);
-        let device = builder.device();
-        let constant = Tensor::zeros([width, vector + scales], device);
-        let weight = Tensor::cat(vec![logits, mixer, constant], 1);
-
+        let weight = builder.parameter([width, components + rank + vector + scales], |rng, device| {
+            let logits = normal_values(rng, device, [width, components], 0.1 * std);
+            let mixer = normal_values(rng, device, [width, rank], std);
+            Tensor::cat(vec![logits, mixer, Tensor::zeros([width, vector + scales], device)], 1)
+        });
         let log_scale = -0.5 * (1.0 + 2.0 / vector as f64).ln();
-        let bias = Tensor::cat(
-            vec![
-                Tensor::<1>::zeros([components + rank + vector], device),
-                Tensor::full([scales], log_scale, device),
-            ],
-            0,
-        );
-        Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }
+        let bias = builder.parameter([components + rank + vector + scales], |_, device| {
+            let zeros = Tensor::<1>::zeros([components + rank + vector], device);
+            Tensor::cat(vec![zeros, Tensor::full([scales], log_scale, device)], 0)
+        });
+        Linear { weight, bias: Some(bias) }
     }
 }
 

@@ -56,7 +56,7 @@ impl ImageTokenizer {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
-        let blank = Autoencoder::new(&mut Builder::new(0, device), &config);
+        let blank = Autoencoder::new(&mut Builder::blank(device), &config);
         let autoencoder = parameters::load(blank, tensors, &format!("{prefix}autoencoder."))?;
         let name = format!("{prefix}codebooks");
         let vectors = tensors
