@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use resgen_core::tokenizer::ImageTokenizer;
-use resgen_core::train::checkpoint::MODEL_FILE;
+use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
 use resgen_core::train::generator::{Generator, GeneratorHeader};
 use resgen_core::train::model_file::ModelFile;
 use resgen_core::train::tokenizer::TokenizerHeader;
@@ -12,20 +12,41 @@ use resgen_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The file meant by `path`: the file itself, or the model in the folder of a run or checkpoint.
+/// The file meant by `path`: the file itself, or the model in the folder of a run or checkpoint. Of a run that has not
+/// finished it is that of the newest checkpoint, and a note says so.
 pub fn file_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(MODEL_FILE) } else { path.to_owned() }
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let model = path.join(MODEL_FILE);
+    match newest_checkpoint(path).filter(|_| !model.exists()) {
+        Some(newest) => {
+            eprintln!("note: {} has no finished model; this is {}", path.display(), newest.display());
+            newest
+        }
+        None => model,
+    }
 }
 
-/// Loads the tokenizer in `path`, a model file or the folder of a run.
+/// The model in the newest checkpoint of a run.
+fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    let step = Checkpoints::new(run, 1).newest_step().ok().flatten()?;
+    Some(Checkpoints::new(run, 1).path_of(step).join(MODEL_FILE))
+}
+
+/// Loads the tokenizer in `path`, a model file or the folder of a run; a generator's holds its tokenizer too.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
 pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
     let path = file_of(path);
-    let file: ModelFile<TokenizerHeader> = load(&path, "tokenizer")?;
-    ImageTokenizer::load(file.header.tokenizer, &file.tensors, "", device)
-        .map_err(|error| Error::file(&path, error))
+    let file = ModelFile::<Value>::load(&path)?;
+    let (config, prefix) = if kind(&file) == GENERATOR {
+        (with_header::<GeneratorHeader>(&path, &file, GENERATOR)?.tokenizer, "tokenizer.")
+    } else {
+        (with_header::<TokenizerHeader>(&path, &file, "tokenizer")?.tokenizer, "")
+    };
+    ImageTokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(&path, error))
 }
 
 /// Loads the generator in `path`, a model file or the folder of a run.
@@ -34,18 +55,25 @@ pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
 /// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
 pub fn generator(path: &Path, device: &Device) -> Result<Generator> {
     let path = file_of(path);
-    let file: ModelFile<GeneratorHeader> = load(&path, "generator")?;
-    Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))
+    let file = ModelFile::<Value>::load(&path)?;
+    let header = with_header(&path, &file, GENERATOR)?;
+    Generator::from_file(&ModelFile { header, tensors: file.tensors }, device)
+        .map_err(|error| Error::file(&path, error))
 }
 
-/// Reads a file that must hold a model of `kind`, as headers spell it.
-fn load<H: DeserializeOwned>(path: &Path, kind: &str) -> Result<ModelFile<H>> {
-    let ModelFile { header, tensors } = ModelFile::<Value>::load(path)?;
-    let found = header.get("kind").and_then(Value::as_str).unwrap_or("model of no kind");
-    if found != kind {
-        return Err(Error::file(path, format!("expected a {kind}, found a {found}")));
+/// As headers spell it.
+const GENERATOR: &str = "generator";
+
+fn kind(file: &ModelFile<Value>) -> &str {
+    file.header.get("kind").and_then(Value::as_str).unwrap_or("model of no kind")
+}
+
+/// The header of a file that must hold a model of the kind `expected`.
+fn with_header<H: DeserializeOwned>(path: &Path, file: &ModelFile<Value>, expected: &str) -> Result<H> {
+    let found = kind(file);
+    if found != expected {
+        return Err(Error::file(path, format!("expected a {expected}, found a {found}")));
     }
-    let header = serde_json::from_value(header)
-        .map_err(|error| Error::file(path, format!("its header does not read: {error}")))?;
-    Ok(ModelFile { header, tensors })
+    serde_json::from_value(file.header.clone())
+        .map_err(|error| Error::file(path, format!("its header does not read: {error}")))
 }

@@ -21,6 +21,14 @@ pub enum Command {
     Inspect(Arguments),
 }
 
+/// How pictures lie in a folder.
+#[derive(Debug, clap::Args)]
+pub struct LayoutArgument {
+    /// One sub-folder a class, or pictures of no class.
+    #[arg(long, default_value = "classes", value_parser = named::parser::<Layout>(&["classes", "flat"]))]
+    pub layout: Layout,
+}
+
 /// Arguments of `data inspect`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -31,9 +39,8 @@ Examples:
 pub struct Arguments {
     /// The folder of pictures.
     folder: PathBuf,
-    /// One sub-folder a class, or pictures of no class.
-    #[arg(long, default_value = "classes", value_parser = named::parser::<Layout>(&["classes", "flat"]))]
-    layout: Layout,
+    #[command(flatten)]
+    layout: LayoutArgument,
     /// The side that pictures will be cropped to, in pixels; smaller ones are counted.
     #[arg(long, default_value_t = 64, value_name = "PIXELS")]
     size: u32,
@@ -49,7 +56,7 @@ pub struct Arguments {
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let Command::Inspect(arguments) = command;
     let options = InspectOptions {
-        layout: arguments.layout,
+        layout: arguments.layout.layout,
         size: arguments.size,
         threads: context.threads,
         ..InspectOptions::default()

@@ -11,6 +11,7 @@ use resgen_core::train::preview::doublings;
 use resgen_core::workers::Workers;
 use serde::Serialize;
 
+use super::data::LayoutArgument;
 use super::sample::{self, draw_labelled};
 use crate::context::Context;
 use crate::model;
@@ -32,9 +33,11 @@ Example:
 pub struct ReconstructionArguments {
     /// A tokenizer: its model file, or the folder of its run.
     model: PathBuf,
-    /// Folder of pictures that the tokenizer was not trained on, one sub-folder a class.
+    /// Folder of pictures that the tokenizer was not trained on.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    layout: LayoutArgument,
 }
 
 /// Arguments of `eval neighbours`.
@@ -81,7 +84,7 @@ pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
 
 fn reconstruction(arguments: &ReconstructionArguments, context: &Context) -> anyhow::Result<()> {
     let tokenizer = model::tokenizer(&arguments.model, &context.device()?)?;
-    let folder = Arc::new(PictureFolder::scan(&arguments.data, Layout::Classes)?);
+    let folder = Arc::new(PictureFolder::scan(&arguments.data, arguments.layout.layout)?);
     let options =
         PassOptions { batch_size: 32, size: tokenizer.config().resolution as u32, ..Default::default() };
     let pass = Pass::new(folder, &options)?;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use resgen_core::data::Layout;
 use resgen_core::data::cache::{Built, CacheOptions, Unreadable, build};
 use resgen_core::signal::resize::Flip;
 use serde::Serialize;
 
+use crate::commands::data::LayoutArgument;
 use crate::commands::training::scan;
 use crate::context::Context;
 use crate::progress::TerminalProgress;
@@ -30,9 +30,8 @@ pub struct Arguments {
     /// The folder of the token cache.
     #[arg(long, value_name = "CACHE")]
     out: PathBuf,
-    /// One sub-folder a class, or pictures of no class.
-    #[arg(long, default_value = "classes", value_parser = named::parser::<Layout>(&["classes", "flat"]))]
-    layout: Layout,
+    #[command(flatten)]
+    layout: LayoutArgument,
     /// Whether every picture is stored a second time, mirrored (half of what training then sees).
     #[arg(long, default_value = "never", value_parser = named::parser::<Flip>(&["never", "half"]))]
     flip: Flip,
@@ -56,7 +55,7 @@ enum Tokenized {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let stop = signals::stop_flag()?;
     let tokenizer = model::tokenizer(&arguments.tokenizer, &context.device()?)?;
-    let folder = scan(&arguments.data, arguments.layout)?;
+    let folder = scan(&arguments.data, arguments.layout.layout)?;
     let options = CacheOptions {
         flip: arguments.flip,
         batch_size: arguments.batch,

@@ -26,7 +26,7 @@ pub enum Command {
 const TRAIN_EXAMPLES: &str = "\
 Examples:
   resgen tokenizer train --config tokenizer.toml --out runs/tokenizer
-  resgen tokenizer train --config tokenizer.toml --out runs/small --set tokenizer.depth=4 --set train.steps=500
+  resgen tokenizer train --config tokenizer.toml --out runs/small --set tokenizer.depth=4 --set train.steps=5000
   resgen tokenizer train --config tokenizer.toml --out runs/tokenizer --resume
 
 Ctrl-C writes a checkpoint and ends the program; a second one ends it at once.
@@ -46,8 +46,6 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 
 fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: TokenizerExperiment = arguments.load()?;
-    experiment.tokenizer.validate()?;
-    experiment.train.validate()?;
     let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
 
@@ -67,13 +65,14 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
         Some(heldout) => preview::samples(&*scan(heldout, experiment.data.layout)?, size, PREVIEWED),
         None => Vec::new(),
     };
-    let mut learner = TokenizerLearner::new(
+    let learner = TokenizerLearner::new(
         experiment.tokenizer.clone(),
         experiment.losses.clone(),
         &experiment.train,
         experiment.licence.clone(),
         samples,
         &device,
-    )?;
+    );
+    let mut learner = arguments.naming_config(learner)?;
     arguments.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
 }

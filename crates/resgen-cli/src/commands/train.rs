@@ -1,5 +1,6 @@
 //! `train`: a generator on a token cache.
 
+use resgen_core::Error;
 use resgen_core::data::TokenCache;
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
@@ -22,6 +23,7 @@ Examples:
   resgen train --config model.toml --out runs/model
   resgen train --config model.toml --out runs/small --set model.trunk=tiny --set train.steps=2000
   resgen train --config model.toml --out runs/model --resume
+  resgen train --config model.toml --out runs/tuned --set init=runs/model
 
 Ctrl-C writes a checkpoint and ends the program; a second one ends it at once.
 A run goes on only with the config it began with; train.checkpoint_every, train.preview_every, train.keep
@@ -33,8 +35,6 @@ and licence may change.";
 /// Where config, cache and tokenizer do not fit each other, and whatever the training reports.
 pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: GeneratorExperiment = arguments.load()?;
-    experiment.model.validate()?;
-    experiment.train.validate()?;
     let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
 
@@ -49,7 +49,12 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
         licence: experiment.licence.clone(),
     };
     let mut source = source(&cache, &experiment)?;
-    let mut learner = GeneratorLearner::new(experiment.model.clone(), parts, &experiment.train, &device)?;
+    let learner = GeneratorLearner::new(experiment.model.clone(), parts, &experiment.train, &device);
+    let mut learner = arguments.naming_config(learner)?;
+    if let Some(path) = &experiment.init {
+        let begun = learner.start_from(model::generator(path, &device)?);
+        begun.map_err(|error| Error::file(model::file_of(path), error))?;
+    }
     arguments.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
 }
 

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resgen_core::Error;
-use resgen_core::data::PictureFolder;
+use resgen_core::data::{Layout, PictureFolder};
 use resgen_core::progress::Progress;
-use resgen_core::train::config;
+use resgen_core::train::config::{self, Experiment};
 use resgen_core::train::learner::{BatchSource, Learner};
 use resgen_core::train::resume::{self, Start};
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::commands::data;
 use crate::context::Context;
@@ -39,9 +38,21 @@ impl TrainingArguments {
     /// The config with its replacements.
     ///
     /// # Errors
-    /// As [`config::load`].
-    pub fn load<C: DeserializeOwned>(&self) -> resgen_core::Result<C> {
-        config::load(&self.config, &self.set)
+    /// As [`config::load`], and where a value is out of range.
+    pub fn load<C: Experiment>(&self) -> anyhow::Result<C> {
+        let loaded = config::load(&self.config, &self.set);
+        self.naming_config(loaded.and_then(|experiment: C| experiment.validate().map(|()| experiment)))
+    }
+
+    /// An error about a key of the config says whose.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub fn naming_config<T>(&self, result: resgen_core::Result<T>) -> anyhow::Result<T> {
+        result.map_err(|error| match error {
+            Error::Config { .. } => anyhow::Error::new(error).context(self.config.display().to_string()),
+            other => other.into(),
+        })
     }
 
     /// Makes the run's folder, or makes sure that the run in it is this one.
@@ -50,7 +61,7 @@ impl TrainingArguments {
     /// As [`resume::check`]; [`Error::Io`] where the folder cannot be made.
     pub fn prepare_folder<C: Serialize>(&self, experiment: &C) -> anyhow::Result<()> {
         let start = if self.resume { Start::Resume } else { Start::Fresh };
-        resume::check(&self.out, &serde_json::to_value(experiment)?, start)?;
+        self.naming_config(resume::check(&self.out, &serde_json::to_value(experiment)?, start))?;
         std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
         Ok(())
     }
@@ -82,12 +93,15 @@ impl TrainingArguments {
 
     fn text(&self, outcome: &Outcome) -> String {
         match outcome {
-            Outcome::Finished { model, skipped } if skipped.is_empty() => format!("{}", model.display()),
-            Outcome::Finished { model, skipped } => format!(
-                "{} ({} steps left out after losses that were not finite)",
-                model.display(),
-                skipped.len()
-            ),
+            Outcome::Finished { model, skipped, unreadable } => {
+                let counts = [
+                    (skipped.len(), "steps left out after losses that were not finite"),
+                    (unreadable.len(), "files that could not be read replaced by others"),
+                ];
+                let counts = counts.iter().filter(|(count, _)| *count > 0);
+                let counts: String = counts.map(|(count, what)| format!("\n  {count} {what}")).collect();
+                format!("{}{counts}", model.display())
+            }
             Outcome::Stopped { step } => format!(
                 "stopped after step {step} with a checkpoint in {}; the same command with --resume goes on",
                 self.out.display()
@@ -100,7 +114,7 @@ impl TrainingArguments {
 ///
 /// # Errors
 /// As [`PictureFolder::scan`].
-pub fn scan(folder: &Path, layout: resgen_core::data::Layout) -> resgen_core::Result<Arc<PictureFolder>> {
+pub fn scan(folder: &Path, layout: Layout) -> resgen_core::Result<Arc<PictureFolder>> {
     let found = PictureFolder::scan(folder, layout)?;
     let mut progress = TerminalProgress::default();
     for problem in found.problems() {

@@ -84,6 +84,10 @@ pub struct GeneratorExperiment {
     /// Licence of the resulting weights.
     #[serde(default = "unstated")]
     pub licence: String,
+    /// A generator's model file whose weights the training begins with, in place of random ones. Its sizes must
+    /// be those of `model`; classes are found by name, those it does not have begin anew.
+    #[serde(default)]
+    pub init: Option<PathBuf>,
     /// Codes.
     pub codes: CodesConfig,
     /// Which generator, and its sizes.
@@ -93,6 +97,30 @@ pub struct GeneratorExperiment {
     pub sample: Preset,
     /// The run.
     pub train: RunConfig,
+}
+
+/// What a config file describes.
+pub trait Experiment: DeserializeOwned {
+    /// Makes sure that the values are in their ranges, as far as that can be told without the data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the first key whose value is not.
+    fn validate(&self) -> Result<()>;
+}
+
+impl Experiment for TokenizerExperiment {
+    fn validate(&self) -> Result<()> {
+        self.tokenizer.validate()?;
+        self.train.validate()?;
+        self.losses.validate(self.tokenizer.resolution, self.train.steps)
+    }
+}
+
+impl Experiment for GeneratorExperiment {
+    fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        self.train.validate()
+    }
 }
 
 /// What a model says of its licence where the config says nothing.

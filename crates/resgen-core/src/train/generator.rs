@@ -13,8 +13,8 @@ use super::preview::pictures;
 use super::run::RunConfig;
 use super::scalar;
 use super::tokens::TokenBatch;
-use super::weights::{Gradient, Weights};
-use crate::error::{Error, Result};
+use super::weights::{Gradient, Weights, added};
+use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
 use crate::mask::{MaskCounts, sample_training};
 use crate::model::{Resgen, ResgenConfig};
@@ -96,7 +96,7 @@ pub enum GeneratorKind {
 
 /// A trunk by name or by numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a size such as \"s\", or { width = …, layers = …, heads = … }")]
 pub enum TrunkSize {
     /// One of [`TrunkConfig::SIZES`].
     Named(String),
@@ -114,7 +114,8 @@ impl TrunkSize {
                 let found = TrunkConfig::SIZES.iter().find(|(known, _)| known == name);
                 found.map(|(_, config)| *config).ok_or_else(|| {
                     let known = TrunkConfig::SIZES.map(|(known, _)| known).join(", ");
-                    Error::config("model.trunk", format!("unknown size `{name}`; known: {known}"))
+                    let hint = nearest(name, TrunkConfig::SIZES.iter().map(|(known, _)| *known));
+                    Error::config("model.trunk", format!("unknown size `{name}`{hint}; known: {known}"))
                 })
             }
         }
@@ -179,7 +180,7 @@ impl Generator {
             let text = |[l, d, h, c]: [usize; 4]| format!("L = {l}, D = {d}, H = {h}, {c} classes");
             return Err(Error::mismatch("model sizes", text(expected), text(found)));
         }
-        let blank = Resgen::new(&mut Builder::new(0, device), header.model.clone());
+        let blank = Resgen::new(&mut Builder::blank(device), header.model.clone());
         let model = parameters::load(blank, &file.tensors, "generator.")?;
         Ok(Self { header, model, tokenizer })
     }
@@ -208,10 +209,11 @@ pub struct GeneratorLearner {
     weights: Weights<Resgen>,
 }
 
-/// What a micro-batch gives a generator.
+/// What micro-batches give a generator: sums over their positions with masked codes.
 pub struct GeneratorPart {
     gradients: Vec<Tensor<1>>,
     scalars: Vec<f64>,
+    masked_positions: f64,
 }
 
 impl GeneratorLearner {
@@ -233,9 +235,32 @@ impl GeneratorLearner {
         };
         sizes.validate()?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
+        parameters::expect_possible(&Resgen::new(&mut Builder::blank(device), sizes.clone()), "model")?;
         let model = Resgen::new(&mut Builder::new(run.seed, device), sizes);
         let weights = Weights::new(model, run.optimizer);
         Ok(Self { config, parts, seed: run.seed, device: device.clone(), weights })
+    }
+
+    /// Begins with the weights of `before` in place of random ones. Vectors of classes go by the classes' names:
+    /// those that it does not have stay random.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where its network has other sizes.
+    pub fn start_from(&mut self, before: Generator) -> Result<()> {
+        let fresh = self.weights.model().clone();
+        let sizes = |model: &Resgen| {
+            let ResgenConfig { trunk, head, positions, depth, latent, .. } = model.config();
+            format!("{trunk:?}, {head:?}, L = {positions}, D = {depth}, H = {latent}")
+        };
+        let (expected, found) = (sizes(&fresh), sizes(&before.model));
+        if expected != found {
+            return Err(Error::mismatch("model sizes", expected, found));
+        }
+        let names = &before.header.classes;
+        let place_of = |class: &String| names.iter().position(|name| name == class);
+        let known: Vec<Option<usize>> = self.parts.classes.iter().map(place_of).collect();
+        self.weights = Weights::new(fresh.continued(before.model, &known), *self.weights.config());
+        Ok(())
     }
 
     /// The network as sampling uses it.
@@ -307,7 +332,7 @@ impl Learner for GeneratorLearner {
         Ok(None)
     }
 
-    fn part(&self, step: u64, _index: usize, batch: TokenBatch) -> Result<GeneratorPart> {
+    fn part(&self, step: u64, batch: TokenBatch) -> Result<GeneratorPart> {
         let (masks, labels) = self.masks_and_labels(step, &batch);
         let (count, positions, depth) = (batch.codes.batch(), batch.codes.positions(), batch.codes.depth());
         let rows = count * positions;
@@ -329,20 +354,24 @@ impl Learner for GeneratorLearner {
         let out = model.forward(visible, masked, labels);
         let loss = model.head().loss(&out, target.clone(), weight.clone());
         let used = model.head().used_components(&out, target, weight);
-        let scalars = vec![scalar(&loss)?, scalar(&used)?];
-        let gradients = parameters::take_gradients(&model, &mut loss.backward());
-        Ok(GeneratorPart { gradients, scalars })
+        let masked_positions = masks.iter().flat_map(|mask| mask.counts()).filter(|&&k| k > 0).count() as f64;
+        let scalars = vec![scalar(&loss)? * masked_positions, scalar(&used)? * masked_positions];
+        let sum = loss.mul_scalar(masked_positions);
+        let gradients = parameters::take_gradients(&model, &mut sum.backward());
+        Ok(GeneratorPart { gradients, scalars, masked_positions })
     }
 
-    fn apply(&mut self, _step: u64, parts: Vec<GeneratorPart>, rate: f64) -> Result<Applied> {
-        let count = parts.len() as f64;
-        let mut scalars = vec![0.0; 2];
-        let mut gradients = Vec::with_capacity(parts.len());
-        for part in parts {
-            scalars.iter_mut().zip(&part.scalars).for_each(|(sum, value)| *sum += value / count);
-            gradients.push(part.gradients);
+    fn merged(sum: GeneratorPart, next: GeneratorPart) -> GeneratorPart {
+        GeneratorPart {
+            gradients: added(sum.gradients, next.gradients),
+            scalars: sum.scalars.iter().zip(&next.scalars).map(|(a, b)| a + b).collect(),
+            masked_positions: sum.masked_positions + next.masked_positions,
         }
-        let gradient = Gradient::mean(gradients)?;
+    }
+
+    fn apply(&mut self, _step: u64, all: GeneratorPart, rate: f64) -> Result<Applied> {
+        let mut scalars: Vec<f64> = all.scalars.iter().map(|sum| sum / all.masked_positions).collect();
+        let gradient = Gradient::mean(all.gradients, all.masked_positions)?;
         if !scalars[0].is_finite() || !gradient.norm.is_finite() {
             return Ok(Applied::NotFinite(format!(
                 "loss {} with gradient norm {}",

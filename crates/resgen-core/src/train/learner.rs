@@ -18,6 +18,11 @@ pub trait BatchSource {
     /// # Errors
     /// Where nothing can be read at all.
     fn batches(&mut self, step: u64) -> Result<Vec<Self::Batch>>;
+
+    /// What could not be read so far and was replaced by something else, each with the reason.
+    fn unreadable(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What became of a step.
@@ -51,18 +56,21 @@ pub trait Learner: Send + Sync {
         source: &mut dyn BatchSource<Batch = Self::Batch>,
     ) -> Result<Option<String>>;
 
-    /// Forward and backward pass of micro-batch `index`. A function of weights, step, index and batch alone:
-    /// micro-batches may run at the same time.
+    /// Forward and backward pass of a micro-batch. A function of weights, step and batch alone: micro-batches may run
+    /// at the same time.
     ///
     /// # Errors
     /// Where the batch does not fit the model.
-    fn part(&self, step: u64, index: usize, batch: Self::Batch) -> Result<Self::Part>;
+    fn part(&self, step: u64, batch: Self::Batch) -> Result<Self::Part>;
 
-    /// Updates the weights with the parts of a step, in order.
+    /// What two micro-batches give together; `next` comes after those of `sum`.
+    fn merged(sum: Self::Part, next: Self::Part) -> Self::Part;
+
+    /// Updates the weights with what all micro-batches of a step gave.
     ///
     /// # Errors
     /// Where the device fails.
-    fn apply(&mut self, step: u64, parts: Vec<Self::Part>, rate: f64) -> Result<Applied>;
+    fn apply(&mut self, step: u64, all: Self::Part, rate: f64) -> Result<Applied>;
 
     /// Everything that later steps depend on.
     fn state(&self) -> NamedTensors;

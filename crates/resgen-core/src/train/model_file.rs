@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use half::bf16;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::write_atomically;
@@ -25,6 +25,34 @@ pub enum Storage {
     Bf16,
 }
 
+impl Storage {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+
+    /// Bytes a weight.
+    fn width(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+
+    fn encode(self, data: &TensorData) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(data.num_elements() * self.width());
+        match self {
+            Self::F32 => data.iter::<f32>().for_each(|value| bytes.extend(value.to_le_bytes())),
+            Self::Bf16 => {
+                data.iter::<f32>().for_each(|value| bytes.extend(bf16::from_f32(value).to_le_bytes()))
+            }
+        }
+        bytes
+    }
+}
+
 /// A header of kind `H` and the tensors it describes.
 #[derive(Clone, Debug)]
 pub struct ModelFile<H> {
@@ -42,9 +70,7 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
     pub fn save(&self, path: impl AsRef<Path>, storage: Storage) -> Result<()> {
         let path = path.as_ref();
         let header = serde_json::to_string(&self.header).map_err(|error| Error::file(path, error))?;
-        let bytes =
-            to_bytes(&self.tensors, Some(header), storage).map_err(|reason| Error::file(path, reason))?;
-        write_atomically(path, |writer| writer.write_all(&bytes))
+        write(path, &self.tensors, Some(&header), storage).map(|_| ())
     }
 
     /// Reads and checks a file.
@@ -70,37 +96,47 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
     }
 }
 
-/// Tensors, and a text beside them, in the safetensors format.
+/// Writes tensors, and a header beside them, in the safetensors format, atomically. Returns a CRC-32 of the file.
+/// Holds one encoded tensor at a time: the state of a large network need not fit twice.
 ///
 /// # Errors
-/// The format's reason, in words.
-pub fn to_bytes(tensors: &NamedTensors, header: Option<String>, storage: Storage) -> Result<Vec<u8>, String> {
-    let (dtype, encode): (Dtype, fn(f32, &mut Vec<u8>)) = match storage {
-        Storage::F32 => (Dtype::F32, |value, bytes| bytes.extend(value.to_le_bytes())),
-        Storage::Bf16 => (Dtype::BF16, |value, bytes| bytes.extend(bf16::from_f32(value).to_le_bytes())),
-    };
-    let encoded: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, data)| {
-            let mut bytes = Vec::with_capacity(data.num_elements() * 4);
-            data.iter::<f32>().for_each(|value| encode(value, &mut bytes));
-            (name.clone(), data.shape().to_vec(), bytes)
-        })
-        .collect();
-    let views = encoded
-        .iter()
-        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|error| error.to_string())?;
-    let metadata = header.map(|header| {
-        let contents =
-            encoded.iter().map(|(name, shape, bytes)| (name.as_str(), shape.as_slice(), bytes.as_slice()));
-        HashMap::from([(HEADER_KEY.to_owned(), format!("{}\n{header}", checksum(&header, contents)))])
+/// [`Error::File`] names a tensor that is not finite, [`Error::Io`] the path.
+pub fn write(path: &Path, tensors: &NamedTensors, header: Option<&str>, storage: Storage) -> Result<u32> {
+    for (name, data) in tensors {
+        expect_finite(name, data.iter::<f32>()).map_err(|reason| Error::file(path, reason))?;
+    }
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, data)| {
+        let start = end;
+        end += data.num_elements() * storage.width();
+        let info =
+            TensorInfo { dtype: storage.dtype(), shape: data.shape().to_vec(), data_offsets: (start, end) };
+        (name.clone(), info)
     });
-    safetensors::serialize(views, metadata).map_err(|error| error.to_string())
+    let infos = infos.collect();
+    let sealed = header.map(|header| {
+        let contents =
+            tensors.iter().map(|(name, data)| (name.as_str(), data.shape().as_slice(), storage.encode(data)));
+        HashMap::from([(HEADER_KEY.to_owned(), format!("{}\n{header}", checksum(header, contents)))])
+    });
+    let metadata = Metadata::new(sealed, infos).map_err(|error| Error::file(path, error))?;
+    let mut preface = serde_json::to_vec(&metadata).map_err(|error| Error::file(path, error))?;
+    preface.resize(preface.len().next_multiple_of(8), b' ');
+
+    let mut hasher = crc32fast::Hasher::new();
+    write_atomically(path, |writer| {
+        let mut put = |bytes: &[u8]| {
+            hasher.update(bytes);
+            writer.write_all(bytes)
+        };
+        put(&(preface.len() as u64).to_le_bytes())?;
+        put(&preface)?;
+        tensors.values().try_for_each(|data| put(&storage.encode(data)))
+    })?;
+    Ok(hasher.finalize())
 }
 
-/// The inverse of [`to_bytes`]; f16, bf16 and f32 are read as f32.
+/// Reads what [`write`] wrote; f16, bf16 and f32 are read as f32.
 ///
 /// # Errors
 /// What is wrong with the bytes, in words.
@@ -130,17 +166,21 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(NamedTensors, Option<String>), String
                 .collect(),
             other => return Err(format!("tensor `{name}` has type {other:?}; expected F32, BF16 or F16")),
         };
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!(
-                "tensor `{name}` holds {} at place {place}; weights must be finite",
-                values[place]
-            ));
-        }
+        expect_finite(&name, values.iter().copied())?;
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
     let sealed = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEADER_KEY));
     let header = sealed.map(|sealed| unsealed(sealed, &file)).transpose()?;
     Ok((tensors, header))
+}
+
+fn expect_finite(name: &str, values: impl Iterator<Item = f32>) -> Result<(), String> {
+    match values.enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((place, value)) => {
+            Err(format!("tensor `{name}` holds {value} at place {place}; weights must be finite"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The header after its checksum, which must be that of the header and the tensors of `file`.
@@ -155,13 +195,16 @@ fn unsealed(sealed: &str, file: &safetensors::SafeTensors<'_>) -> Result<String,
 }
 
 /// A CRC-32 of a header and of tensors in the order of their names.
-fn checksum<'a>(header: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+fn checksum<'a>(
+    header: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], impl AsRef<[u8]>)>,
+) -> String {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header.as_bytes());
     for (name, shape, bytes) in tensors {
         hasher.update(name.as_bytes());
         hasher.update(format!("{shape:?}").as_bytes());
-        hasher.update(bytes);
+        hasher.update(bytes.as_ref());
     }
     format!("{:08x}", hasher.finalize())
 }

@@ -33,4 +33,9 @@ impl BatchSource for PictureSource {
         let cut = batch.pixels.chunks(values).enumerate();
         Ok(cut.map(|(part, pixels)| PictureBatch { pixels: pixels.to_vec(), first: part * size }).collect())
     }
+
+    fn unreadable(&self) -> Vec<String> {
+        let problems = self.loader.iter().flat_map(Loader::problems);
+        problems.map(|problem| format!("{}: {}", problem.path.display(), problem.reason)).collect()
+    }
 }

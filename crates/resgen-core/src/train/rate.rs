@@ -40,11 +40,9 @@ impl RateConfig {
     /// # Errors
     /// [`Error::Config`] names the value that is out of range.
     pub fn validate(&self) -> Result<()> {
-        if !(self.peak > 0.0 && self.peak.is_finite()) {
-            return Err(Error::config(
-                "train.rate.peak",
-                format!("expected more than 0, found {}", self.peak),
-            ));
+        if !(self.peak > 0.0 && self.peak <= 1.0) {
+            let reason = format!("expected more than 0 and at most 1, found {}", self.peak);
+            return Err(Error::config("train.rate.peak", reason));
         }
         if !(0.0..=1.0).contains(&self.floor) {
             return Err(Error::config("train.rate.floor", format!("expected 0 to 1, found {}", self.floor)));

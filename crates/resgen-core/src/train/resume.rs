@@ -28,25 +28,28 @@ pub enum Start {
 ///
 /// # Errors
 /// [`Error::Argument`] for a fresh start in a folder that holds checkpoints; [`Error::Config`] names the first
-/// key (of those not in [`FREE_KEYS`]) whose value is not the one the run began with; [`Error::Io`] where the
-/// folder cannot be read.
+/// key (of those not in [`FREE_KEYS`]) whose value is not the one the run began with; [`Error::Io`] and
+/// [`Error::File`] where the folder, or every checkpoint's record in it, cannot be read.
 pub fn check(folder: &Path, config: &Value, start: Start) -> Result<()> {
-    let Some(record) = Checkpoints::new(folder, 1).newest_record()? else { return Ok(()) };
-    match start {
-        Start::Fresh => {
+    let checkpoints = Checkpoints::new(folder, 1);
+    match (start, checkpoints.newest_step()?) {
+        (_, None) => Ok(()),
+        (Start::Fresh, Some(step)) => {
             let reason = format!(
-                "{} holds a run at step {}; go on with it (--resume) or choose another folder",
+                "{} holds a run at step {step}; go on with it (--resume) or choose another folder",
                 folder.display(),
-                record.step
             );
             Err(Error::argument("run folder", reason))
         }
-        Start::Resume => same(&record.config, config),
+        (Start::Resume, Some(_)) => match checkpoints.newest_record()? {
+            Some(record) => same(&record.config, config),
+            None => Ok(()),
+        },
     }
 }
 
 fn same(began: &Value, now: &Value) -> Result<()> {
-    let (began, now) = (flat(began), flat(&as_stored(now)));
+    let (began, now) = (flat(began), flat(now));
     let keys: BTreeSet<&String> = began.keys().chain(now.keys()).collect();
     for key in keys {
         let (before, after) = (began.get(key), now.get(key));
@@ -62,11 +65,6 @@ fn same(began: &Value, now: &Value) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// As a checkpoint gives it back: a number read from text need not have every bit of the one written.
-fn as_stored(config: &Value) -> Value {
-    serde_json::from_str(&config.to_string()).unwrap_or_else(|_| config.clone())
 }
 
 /// The values by dotted key. What is not set at all is the same as null.
@@ -111,7 +109,7 @@ mod tests {
         check(folder.path(), &config, Start::Fresh).unwrap();
         let record =
             Record { version: "0".into(), step: 3, skipped: Vec::new(), config: config.clone(), checksum: 0 };
-        Checkpoints::new(folder.path(), 1).save(record, &NamedTensors::new(), |_| Ok(())).unwrap();
+        Checkpoints::new(folder.path(), 1).save(record, NamedTensors::new(), |_| Ok(())).unwrap();
         check(folder.path(), &config, Start::Resume).unwrap();
         let error = check(folder.path(), &config, Start::Fresh).unwrap_err().to_string();
         assert!(error.contains("holds a run at step 3"), "{error}");

@@ -20,9 +20,13 @@ use super::learner::{Applied, BatchSource, Learner};
 use super::log::RunLog;
 use super::rate::RateConfig;
 use super::weights::OptimizerConfig;
+use crate::atomic::remove_stale_temporaries;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::workers::Workers;
+
+/// The folder of a run's preview pictures.
+const PREVIEWS: &str = "previews";
 
 /// How often a run may go back before it gives up.
 const MOST_ROLLBACKS: usize = 20;
@@ -131,6 +135,8 @@ pub enum Outcome {
         model: PathBuf,
         /// Steps left out after a loss that was not finite.
         skipped: Vec<u64>,
+        /// What could not be read and was replaced by something else, each with the reason.
+        unreadable: Vec<String>,
     },
     /// Asked to stop; the checkpoint holds everything.
     Stopped {
@@ -154,6 +160,7 @@ pub fn run<'a, L: Learner>(
     while run.step < config.steps {
         if run.context.stop.load(Ordering::Relaxed) {
             run.checkpoint()?;
+            run.note_unreadable(source);
             run.context.progress.end();
             return Ok(Outcome::Stopped { step: run.step });
         }
@@ -161,7 +168,11 @@ pub fn run<'a, L: Learner>(
             run.context.progress.note(&note);
         }
         run.one_step(source)?;
+        if run.step.is_multiple_of(config.checkpoint_every) {
+            run.note_unreadable(source);
+        }
     }
+    run.note_unreadable(source);
     run.finish()
 }
 
@@ -175,11 +186,16 @@ struct Run<'a, L: Learner> {
     log: RunLog,
     step: u64,
     skipped: BTreeSet<u64>,
+    unreadable: BTreeSet<String>,
 }
 
 impl<'a, L: Learner> Run<'a, L> {
     fn start(learner: &'a mut L, config: &'a RunConfig, context: RunContext<'a>) -> Result<Self> {
-        std::fs::create_dir_all(context.folder).map_err(Error::io(context.folder))?;
+        let previews = context.folder.join(PREVIEWS);
+        for folder in [context.folder, &previews] {
+            std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+            remove_stale_temporaries(folder)?;
+        }
         let checkpoints = Checkpoints::new(context.folder, config.keep);
         let Newest { found, mut broken } = checkpoints.newest()?;
         if found.is_none() && !broken.is_empty() {
@@ -192,6 +208,7 @@ impl<'a, L: Learner> Run<'a, L> {
         let (step, skipped) = match found {
             Some((record, state)) => {
                 learner.restore(&state)?;
+                checkpoints.remove_after(record.step)?;
                 context.progress.note(&format!("going on from step {}", record.step));
                 (record.step, record.skipped.into_iter().collect())
             }
@@ -200,7 +217,17 @@ impl<'a, L: Learner> Run<'a, L> {
         let log = RunLog::open(context.folder, L::COLUMNS, L::panels(), Some(step))?;
         let workers = Workers::new(context.workers.min(config.micro_batches))?;
         context.progress.begin("training", step, config.steps);
-        let run = Self { learner, config, context, checkpoints, workers, log, step, skipped };
+        let run = Self {
+            learner,
+            config,
+            context,
+            checkpoints,
+            workers,
+            log,
+            step,
+            skipped,
+            unreadable: BTreeSet::new(),
+        };
         if step == 0 {
             // A loss that is not finite before the first interval needs something to go back to.
             run.checkpoint()?;
@@ -214,16 +241,31 @@ impl<'a, L: Learner> Run<'a, L> {
             self.step += 1;
             return self.step_done();
         }
-        let learner = &*self.learner;
-        let batches = source.batches(step)?;
-        let parts = self.workers.run(batches, |index, batch| learner.part(step, index, batch))?;
+        let all = self.gather(source.batches(step)?)?;
         let rate = self.config.rate.at(step, self.config.steps);
         // On one thread: large sums on several have no fixed order, and the same run would end elsewhere.
         let learner = &mut *self.learner;
-        match self.workers.alone(|| learner.apply(step, parts, rate))? {
+        match self.workers.alone(|| learner.apply(step, all, rate))? {
             Applied::NotFinite(what) => self.roll_back(&what),
             Applied::Updated(values) => self.after_update(&values),
         }
+    }
+
+    /// Runs the micro-batches, as many at once as there are workers, and merges what they give in their order.
+    fn gather(&self, batches: Vec<L::Batch>) -> Result<L::Part> {
+        let (learner, step) = (&*self.learner, self.step);
+        let mut sum = None;
+        let mut left = batches.into_iter();
+        while left.len() > 0 {
+            let now = left.by_ref().take(self.workers.count()).collect();
+            for next in self.workers.run(now, |_, batch| learner.part(step, batch))? {
+                sum = Some(match sum {
+                    Some(sum) => L::merged(sum, next),
+                    None => next,
+                });
+            }
+        }
+        sum.ok_or_else(|| Error::Training(format!("step {step} has no batch")))
     }
 
     fn after_update(&mut self, values: &[f64]) -> Result<()> {
@@ -245,21 +287,31 @@ impl<'a, L: Learner> Run<'a, L> {
             self.preview()?;
         }
         if self.step.is_multiple_of(self.config.checkpoint_every) || is_last {
+            self.log.curves()?;
             self.checkpoint()?;
         }
         Ok(())
     }
 
     fn preview(&mut self) -> Result<()> {
-        let folder = self.context.folder.join("previews");
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let folder = self.context.folder.join(PREVIEWS);
         for (name, picture) in self.learner.previews(self.step)? {
             let path = folder.join(format!("{name}-{:09}.png", self.step));
             picture.save_png(&path)?;
             let png = std::fs::read(&path).map_err(Error::io(&path))?;
             self.log.images(name, self.step, &png)?;
         }
-        self.log.curves()
+        Ok(())
+    }
+
+    /// Says what could not be read since it was last said.
+    fn note_unreadable(&mut self, source: &dyn BatchSource<Batch = L::Batch>) {
+        for found in source.unreadable() {
+            if !self.unreadable.contains(&found) {
+                self.context.progress.note(&format!("left out: {found}"));
+                self.unreadable.insert(found);
+            }
+        }
     }
 
     fn checkpoint(&self) -> Result<()> {
@@ -271,7 +323,7 @@ impl<'a, L: Learner> Run<'a, L> {
             checksum: 0,
         };
         let export = |path: &Path| self.learner.export(path, self.step);
-        self.checkpoints.save(record, &self.learner.state(), export).map(|_| ())
+        self.checkpoints.save(record, self.learner.state(), export).map(|_| ())
     }
 
     /// Back to the last checkpoint, and from there again without the step that failed.
@@ -290,6 +342,7 @@ impl<'a, L: Learner> Run<'a, L> {
             )));
         };
         self.learner.restore(&state)?;
+        self.checkpoints.remove_after(record.step)?;
         self.step = record.step;
         self.log = RunLog::open(self.context.folder, L::COLUMNS, L::panels(), Some(record.step))?;
         let note =
@@ -301,8 +354,11 @@ impl<'a, L: Learner> Run<'a, L> {
     fn finish(self) -> Result<Outcome> {
         let model = self.context.folder.join(MODEL_FILE);
         self.learner.export(&model, self.step)?;
-        self.log.curves()?;
         self.context.progress.end();
-        Ok(Outcome::Finished { model, skipped: self.skipped.into_iter().collect() })
+        Ok(Outcome::Finished {
+            model,
+            skipped: self.skipped.into_iter().collect(),
+            unreadable: self.unreadable.into_iter().collect(),
+        })
     }
 }

@@ -51,8 +51,8 @@ impl OptimizerConfig {
             let reason = format!("expected 0 to 1000, found {}", self.weight_decay);
             return Err(Error::config("train.optimizer.weight_decay", reason));
         }
-        if self.clip_norm.is_nan() || self.clip_norm <= 0.0 {
-            let reason = format!("expected more than 0, found {}", self.clip_norm);
+        if !(self.clip_norm > 0.0 && self.clip_norm.is_finite()) {
+            let reason = format!("expected a number greater than 0, found {}", self.clip_norm);
             return Err(Error::config("train.optimizer.clip_norm", reason));
         }
         Ok(())
@@ -78,24 +78,21 @@ pub struct Gradient {
 }
 
 impl Gradient {
-    /// The mean of the gradients of several micro-batches, added in the order given.
+    /// The mean of gradients whose weighted sum is `sum`, and whose weights add up to `weight`.
     ///
     /// # Errors
-    /// [`Error::Training`] where there is nothing to add or the device cannot be read.
-    pub fn mean(micro_batches: Vec<Vec<Tensor<1>>>) -> Result<Self> {
-        let count = micro_batches.len();
-        let sum = micro_batches
-            .into_iter()
-            .reduce(|sum, next| sum.into_iter().zip(next).map(|(a, b)| a + b).collect())
-            .ok_or_else(|| Error::Training("a batch without micro-batches".into()))?;
-        let parts: Vec<_> = sum.into_iter().map(|part| part.div_scalar(count as f64)).collect();
+    /// [`Error::Device`] where the device cannot be read.
+    pub fn mean(sum: Vec<Tensor<1>>, weight: f64) -> Result<Self> {
+        let parts: Vec<_> = sum.into_iter().map(|part| part.div_scalar(weight)).collect();
         let squares = parts.iter().map(|part| part.clone().square().sum()).collect();
-        let norm: f32 = Tensor::cat(squares, 0)
-            .sum()
-            .try_into_scalar()
-            .map_err(|error| Error::Training(format!("{error:?}")))?;
+        let norm: f32 = Tensor::cat(squares, 0).sum().try_into_scalar().map_err(Error::device)?;
         Ok(Self { parts, norm: f64::from(norm).sqrt() })
     }
+}
+
+/// The sum of two gradients, parameter by parameter.
+pub fn added(a: Vec<Tensor<1>>, b: Vec<Tensor<1>>) -> Vec<Tensor<1>> {
+    a.into_iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
 impl<M: Module> Weights<M> {
@@ -117,6 +114,11 @@ impl<M: Module> Weights<M> {
     /// The network as trained so far.
     pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// The settings of the optimizer.
+    pub fn config(&self) -> &OptimizerConfig {
+        &self.config
     }
 
     /// How many updates there were.

@@ -100,14 +100,19 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
     let batch = arguments.batch as usize;
     let drawing = Drawing { generator: &generator, sampler: &sampler, seed: arguments.seed, batch, known };
-    let drawn = drawing.pictures(&labels, context.threads, |index, picture| {
-        picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))
+    let count = arguments.count as usize;
+    let mut shown: Vec<Vec<Picture>> = vec![Vec::new(); classes.len().min(SHOWN.0)];
+    drawing.pictures(&labels, context.threads, |index, picture| {
+        picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))?;
+        if let Some(row) = shown.get_mut(index / count).filter(|row| row.len() < SHOWN.1) {
+            row.push(picture);
+        }
+        Ok(())
     })?;
-    let rows = classes.iter().zip(drawn.chunks(arguments.count as usize)).take(SHOWN.0);
-    let grid = rows.fold(Grid::new(""), |grid, (&class, row)| {
-        grid.row(&names[class], row[..row.len().min(SHOWN.1)].to_vec())
-    });
-    grid.draw()?.save_png(arguments.out.join("grid.png"))?;
+    let rows = classes.iter().zip(shown);
+    rows.fold(Grid::new(""), |grid, (&class, row)| grid.row(&names[class], row))
+        .draw()?
+        .save_png(arguments.out.join("grid.png"))?;
 
     let sample = |(index, &class): (usize, &usize)| Sample {
         file: file_name(index, &names[class]),
@@ -125,7 +130,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let record = serde_json::to_vec_pretty(&result)?;
     write_atomically(&path, |writer| writer.write_all(&record))?;
     let out = arguments.out.display();
-    context.output.print(&result, |result| format!("{out}: {} samples", result.samples.len()))
+    context.output.print(&result, |result| match result.samples.len() {
+        1 => format!("{out}: 1 sample"),
+        count => format!("{out}: {count} samples"),
+    })
 }
 
 /// Draws a picture for each label with the model's own settings, batches side by side on `threads` threads.
@@ -140,7 +148,12 @@ pub fn draw_labelled(
 ) -> Result<Vec<Picture>> {
     let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
     let drawing = Drawing { generator, sampler: &sampler, seed, batch: BATCH, known: None };
-    drawing.pictures(labels, threads, |_, _| Ok(()))
+    let mut drawn = Vec::with_capacity(labels.len());
+    drawing.pictures(labels, threads, |_, picture| {
+        drawn.push(picture);
+        Ok(())
+    })?;
+    Ok(drawn)
 }
 
 /// What is drawn, and how.
@@ -153,19 +166,19 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// A picture for each label, in order; `each` is given every picture with its index as soon as it is there.
+    /// Draws a picture for each label, and gives each with its index to `each`, in order, as soon as it is there.
     fn pictures(
         &self,
         labels: &[usize],
         threads: usize,
-        mut each: impl FnMut(usize, &Picture) -> Result<()>,
-    ) -> Result<Vec<Picture>> {
+        mut each: impl FnMut(usize, Picture) -> Result<()>,
+    ) -> Result<()> {
         let workers = Workers::new(threads)?;
         let mut progress = TerminalProgress::default();
         progress.begin("sampling", 0, labels.len() as u64);
-        let mut drawn: Vec<Picture> = Vec::with_capacity(labels.len());
+        let mut drawn = 0;
         for part in labels.chunks(self.batch * workers.count()) {
-            let first = drawn.len();
+            let first = drawn;
             let batches = part.chunks(self.batch).enumerate().collect();
             let pictures = workers.run(batches, |_, (batch, classes): (usize, &[usize])| {
                 let first_index = (first + batch * self.batch) as u64;
@@ -178,13 +191,13 @@ impl Drawing<'_> {
                 pictures(self.generator.tokenizer.decode(&self.sampler.sample(&request)?)?)
             })?;
             for picture in pictures.into_iter().flatten() {
-                each(drawn.len(), &picture)?;
-                drawn.push(picture);
+                each(drawn, picture)?;
+                drawn += 1;
             }
-            progress.step(drawn.len() as u64, "");
+            progress.step(drawn as u64, "");
         }
         progress.end();
-        Ok(drawn)
+        Ok(())
     }
 }
 

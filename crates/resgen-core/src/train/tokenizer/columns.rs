@@ -11,12 +11,14 @@ pub(super) const COLUMNS: &[&str] = &[
     "adversarial",
     "discriminator",
     "adaptive_weight",
+    "least_perplexity",
+    "perplexity",
     "revived",
     "gradient_norm",
     "learning_rate",
 ];
 
-/// What a micro-batch, or a step, measured; none where a loss took no part.
+/// What a micro-batch, or several in sum, measured; none where a loss took no part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Measured {
     /// Reconstruction and commitment: all that is minimised but for the adversarial loss, whose zero says
@@ -44,15 +46,18 @@ impl Measured {
         ]
     }
 
-    /// The mean over micro-batches, which all measured the same things, in the order of [`COLUMNS`].
-    pub fn mean(parts: &[Self]) -> [Option<f64>; 7] {
-        let count = parts.len() as f64;
-        let add = |sum: Option<f64>, value: Option<f64>| Some(sum? + value?);
-        let mut sums = [Some(0.0); 7];
-        for part in parts {
-            sums.iter_mut().zip(part.values()).for_each(|(sum, value)| *sum = add(*sum, value));
+    /// The sum over micro-batches, which all measured the same things.
+    pub fn plus(self, next: Self) -> Self {
+        let add = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
+        Self {
+            loss: self.loss + next.loss,
+            psnr: self.psnr + next.psnr,
+            commitment: add(self.commitment, next.commitment),
+            lpips: add(self.lpips, next.lpips),
+            adversarial: add(self.adversarial, next.adversarial),
+            discriminator: add(self.discriminator, next.discriminator),
+            adaptive_weight: add(self.adaptive_weight, next.adaptive_weight),
         }
-        sums.map(|sum| sum.map(|sum| sum / count))
     }
 }
 
@@ -70,6 +75,7 @@ pub(super) fn panels() -> Vec<Panel> {
         // The generator's loss may be negative.
         panel("Adversary", "loss", &["adversarial", "discriminator"], Scale::Linear),
         panel("Adaptive weight", "factor", &["adaptive_weight"], Scale::Log),
+        panel("Codes in use", "perplexity", &["perplexity", "least_perplexity"], Scale::Linear),
         panel("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
     ]
 }
@@ -86,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_has_no_value_where_a_loss_took_no_part() {
+    fn the_sum_has_no_value_where_a_loss_took_no_part() {
         let part =
             |loss, lpips| Measured { loss, lpips: Some(lpips), commitment: None, ..Measured::default() };
-        let mean = Measured::mean(&[part(1.0, 4.0), part(2.0, 8.0)]);
-        assert_eq!(mean, [Some(1.5), Some(0.0), None, Some(6.0), None, None, None]);
+        let sum = part(1.0, 4.0).plus(part(2.0, 8.0)).values();
+        assert_eq!(sum, [Some(3.0), Some(0.0), None, Some(12.0), None, None, None]);
     }
 }

@@ -46,8 +46,12 @@ impl Default for LossConfig {
 impl LossConfig {
     /// # Errors
     /// [`Error::Config`] names the value that is out of range, or does not go with pictures of `resolution`
-    /// pixels a side.
-    pub fn validate(&self, resolution: usize) -> Result<()> {
+    /// pixels a side or a training of `steps` steps.
+    pub fn validate(&self, resolution: usize, steps: u64) -> Result<()> {
+        if self.quantize_from >= steps {
+            let reason = format!("expected less than train.steps = {steps}, found {}", self.quantize_from);
+            return Err(Error::config("losses.quantize_from", reason));
+        }
         for (key, value) in [("l1", self.l1), ("l2", self.l2)] {
             if !(value >= 0.0 && value.is_finite()) {
                 let reason = format!("expected a number of at least 0, found {value}");
@@ -95,7 +99,7 @@ mod tests {
     }
 
     fn refusal(text: &str, resolution: usize) -> String {
-        parsed(text).validate(resolution).unwrap_err().to_string()
+        parsed(text).validate(resolution, 1000).unwrap_err().to_string()
     }
 
     #[test]
@@ -104,7 +108,7 @@ mod tests {
         assert!(parsed("").lpips.is_none() && parsed("").adversarial.is_none());
         let text = "l1 = 0.0\n[lpips]\ntrunk = \"vgg16.pth\"\n[adversarial]\nstart_step = 7\n[adversarial.discriminator]\nlayers = 2\nrate = 0.5";
         let losses = parsed(text);
-        losses.validate(64).unwrap();
+        losses.validate(64, 1000).unwrap();
         assert_eq!(losses.lpips.map(|lpips| (lpips.weight, lpips.heads)), Some((1.0, None)));
         let adversarial = losses.adversarial.unwrap();
         assert_eq!((adversarial.start_step, adversarial.discriminator.rate), (7, 0.5));

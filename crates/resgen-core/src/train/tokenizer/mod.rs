@@ -26,10 +26,10 @@ use super::log::Panel;
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
 use super::scalar;
-use super::weights::{Gradient, Weights};
+use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
 use crate::nn::Builder;
-use crate::nn::parameters::NamedTensors;
+use crate::nn::parameters::{self, NamedTensors};
 use crate::rvq::{CodebookLearner, CodebookStatistics, Codebooks};
 use crate::signal::Picture;
 use crate::tokenizer::image::Autoencoder;
@@ -62,8 +62,9 @@ pub struct TokenizerLearner {
     samples: Vec<f32>, // held-out pictures for previews, [N, 3, S, S]
 }
 
-/// What a micro-batch gives a tokenizer.
+/// What micro-batches give a tokenizer: sums.
 pub struct TokenizerPart {
+    count: usize, // micro-batches, all of the same size
     gradients: Vec<Tensor<1>>,
     discriminator: Option<Vec<Tensor<1>>>, // gradients of the discriminator, where it takes part
     statistics: Option<CodebookStatistics>,
@@ -85,12 +86,8 @@ impl TokenizerLearner {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
-        losses.validate(config.resolution)?;
-        if losses.quantize_from >= run.steps {
-            let reason =
-                format!("expected less than train.steps = {}, found {}", run.steps, losses.quantize_from);
-            return Err(Error::config("losses.quantize_from", reason));
-        }
+        losses.validate(config.resolution, run.steps)?;
+        parameters::expect_possible(&Autoencoder::new(&mut Builder::blank(device), &config), "tokenizer")?;
         let mut builder = Builder::new(run.seed, device);
         let autoencoder = Autoencoder::new(&mut builder, &config);
         let adversarial = losses.adversarial.filter(|adversarial| adversarial.weight > 0.0);
@@ -182,22 +179,25 @@ impl Learner for TokenizerLearner {
         Ok(Some(format!("codebooks placed by k-means on {rows} latents")))
     }
 
-    fn part(&self, step: u64, _index: usize, batch: PictureBatch) -> Result<TokenizerPart> {
+    fn part(&self, step: u64, batch: PictureBatch) -> Result<TokenizerPart> {
         self.pass(step, batch)
     }
 
-    fn apply(&mut self, step: u64, parts: Vec<TokenizerPart>, rate: f64) -> Result<Applied> {
-        let (mut gradients, mut opposing) = (Vec::new(), Vec::new());
-        let (mut statistics, mut measured) = (Vec::new(), Vec::new());
-        for part in parts {
-            gradients.push(part.gradients);
-            opposing.extend(part.discriminator);
-            statistics.extend(part.statistics);
-            measured.push(part.measured);
+    fn merged(sum: TokenizerPart, next: TokenizerPart) -> TokenizerPart {
+        TokenizerPart {
+            count: sum.count + next.count,
+            gradients: added(sum.gradients, next.gradients),
+            discriminator: both(sum.discriminator, next.discriminator, added),
+            statistics: both(sum.statistics, next.statistics, CodebookStatistics::merged),
+            measured: sum.measured.plus(next.measured),
         }
-        let measured = Measured::mean(&measured);
-        let gradient = Gradient::mean(gradients)?;
-        let opposing = (!opposing.is_empty()).then(|| Gradient::mean(opposing)).transpose()?;
+    }
+
+    fn apply(&mut self, step: u64, all: TokenizerPart, rate: f64) -> Result<Applied> {
+        let count = all.count as f64;
+        let measured = all.measured.values().map(|sum| sum.map(|sum| sum / count));
+        let gradient = Gradient::mean(all.gradients, count)?;
+        let opposing = all.discriminator.map(|sum| Gradient::mean(sum, count)).transpose()?;
         let norms = [Some(gradient.norm), opposing.as_ref().map(|gradient| gradient.norm)];
         if let Some(what) = not_finite(&measured, norms) {
             return Ok(Applied::NotFinite(what));
@@ -207,12 +207,16 @@ impl Learner for TokenizerLearner {
         if let (Some(adversary), Some(gradient)) = (&mut self.adversary, opposing) {
             adversary.update(gradient, rate);
         }
-        let revived = match statistics.into_iter().reduce(CodebookStatistics::merged) {
-            Some(seen) => self.codebooks.learn(seen, &self.config.codebook, self.seed, step)?,
-            None => 0,
+        let learned = match all.statistics {
+            Some(seen) => Some(self.codebooks.learn(seen, &self.config.codebook, self.seed, step)?),
+            None => None,
+        };
+        let codes = match &learned {
+            Some(learned) => [learned.least_perplexity(), learned.mean_perplexity(), learned.revived as f64],
+            None => [f64::NAN; 3],
         };
         let measured = measured.into_iter().map(|value| value.unwrap_or(f64::NAN));
-        Ok(Applied::Updated(measured.chain([revived as f64, norm, rate]).collect()))
+        Ok(Applied::Updated(measured.chain(codes).chain([norm, rate]).collect()))
     }
 
     fn state(&self) -> NamedTensors {
@@ -243,6 +247,11 @@ impl Learner for TokenizerLearner {
         let picture = super::preview::reconstructions(&tokenizer, pixels)?;
         Ok(vec![("reconstructions", picture)])
     }
+}
+
+/// Of two values that are both there or both not, the two together.
+fn both<T>(a: Option<T>, b: Option<T>, together: impl Fn(T, T) -> T) -> Option<T> {
+    a.zip(b).map(|(a, b)| together(a, b))
 }
 
 /// Names what is not finite among the measurements and the gradients' norms (the tokenizer's, then the

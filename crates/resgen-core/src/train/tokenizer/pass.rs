@@ -61,7 +61,7 @@ impl TokenizerLearner {
             target = target + commitment * self.config.codebook.commitment;
         }
         let gradients = parameters::take_gradients(&model, &mut target.backward());
-        Ok(TokenizerPart { gradients, discriminator, statistics: encoded.statistics, measured })
+        Ok(TokenizerPart { count: 1, gradients, discriminator, statistics: encoded.statistics, measured })
     }
 
     /// The adversary, where it takes part: a decoder of latents that will soon be quantized is no opponent.

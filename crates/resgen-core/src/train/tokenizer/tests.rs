@@ -37,7 +37,7 @@ impl BatchSource for Constant {
 fn one_backward_pass_gives_the_gradient_of_all_losses() {
     let mut learner = learner(LOSSES);
     learner.prepare(0, &mut Constant).unwrap().unwrap();
-    let part = learner.part(2, 0, batch()).unwrap();
+    let part = learner.part(2, batch()).unwrap();
 
     let model = burn::module::Module::train(learner.weights.model().clone());
     let pixels = learner.pixels(waves()).unwrap();
@@ -63,7 +63,7 @@ fn the_adversary_waits_for_its_step_and_for_the_quantizer() {
     let acts = |losses: &str, step| {
         let mut learner = learner(losses);
         learner.prepare(0, &mut Constant).unwrap();
-        let part = learner.part(step, 0, batch()).unwrap();
+        let part = learner.part(step, batch()).unwrap();
         assert_eq!(part.discriminator.is_some(), part.measured.discriminator.is_some());
         part.discriminator.is_some()
     };
@@ -80,8 +80,8 @@ fn the_discriminator_moves_at_its_own_rate_and_is_restored() {
         let mut learner = learner(&format!("{LOSSES}\nrate = {rate}"));
         learner.prepare(0, &mut Constant).unwrap();
         let before = learner.state();
-        let part = learner.part(2, 0, batch()).unwrap();
-        assert!(matches!(learner.apply(2, vec![part], 1e-3).unwrap(), Applied::Updated(_)));
+        let part = learner.part(2, batch()).unwrap();
+        assert!(matches!(learner.apply(2, part, 1e-3).unwrap(), Applied::Updated(_)));
         let after = learner.state();
         let values = |state: &NamedTensors| -> Vec<f32> {
             state["discriminator.weight.first.bias"].iter::<f32>().collect()
