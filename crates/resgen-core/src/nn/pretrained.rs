@@ -9,6 +9,7 @@ use std::path::Path;
 use burn::tensor::TensorData;
 use burn_store::pytorch_reader::{DType, PytorchReader};
 use half::{bf16, f16};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::parameters::NamedTensors;
@@ -100,17 +101,23 @@ fn read_safetensors(bytes: &[u8]) -> Result<NamedTensors, String> {
         .map_err(|error| format!("damaged or truncated safetensors file: {error}"))?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.iter() {
-        let element = match view.dtype() {
-            Dtype::F64 => Element::F64,
-            Dtype::F32 => Element::F32,
-            Dtype::F16 => Element::F16,
-            Dtype::BF16 => Element::Bf16,
-            _ => continue,
-        };
-        let values = element.decode(view.data());
-        tensors.insert(name.to_owned(), TensorData::new(values, view.shape().to_vec()));
+        if let Some(values) = floats(&view) {
+            tensors.insert(name.to_owned(), TensorData::new(values, view.shape().to_vec()));
+        }
     }
     Ok(tensors)
+}
+
+/// The values of a tensor of any float type; none for other types.
+pub(crate) fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let element = match view.dtype() {
+        Dtype::F64 => Element::F64,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        _ => return None,
+    };
+    Some(element.decode(view.data()))
 }
 
 fn read_pytorch(path: &Path, length: u64) -> Result<NamedTensors, String> {
@@ -183,7 +190,6 @@ fn each<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Vec<f3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use safetensors::tensor::TensorView;
 
     fn written(bytes: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
+use crate::nn::pretrained::floats;
 
 /// The metadata key that holds the header: a line with a CRC-32 of the header and every tensor, since damage must
 /// not look like a model, then the header as JSON. One key, because the format does not keep the order of several.
@@ -136,7 +137,7 @@ pub fn write(path: &Path, tensors: &NamedTensors, header: Option<&str>, storage:
     Ok(hasher.finalize())
 }
 
-/// Reads what [`write`] wrote; f16, bf16 and f32 are read as f32.
+/// Reads what [`write`] wrote; every float type is read as f32.
 ///
 /// # Errors
 /// What is wrong with the bytes, in words.
@@ -146,26 +147,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(NamedTensors, Option<String>), String
     let file = safetensors::SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.tensors() {
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => {
-                view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-            }
-            Dtype::BF16 => view
-                .data()
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|bytes| bf16::from_le_bytes(*bytes).to_f32())
-                .collect(),
-            Dtype::F16 => view
-                .data()
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|bytes| half::f16::from_le_bytes(*bytes).to_f32())
-                .collect(),
-            other => return Err(format!("tensor `{name}` has type {other:?}; expected F32, BF16 or F16")),
-        };
+        let values = floats(&view)
+            .ok_or_else(|| format!("tensor `{name}` has type {:?}; expected a float type", view.dtype()))?;
         expect_finite(&name, values.iter().copied())?;
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
