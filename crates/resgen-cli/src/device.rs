@@ -44,7 +44,7 @@ impl DeviceChoice {
     /// The device itself.
     ///
     /// # Errors
-    /// [`Error::Argument`] where this program was built without it.
+    /// [`Error::Argument`] where this program was built without it, [`Error::Device`] where it does not answer.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::flex()),
@@ -56,7 +56,7 @@ impl DeviceChoice {
 
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Device> {
-    Ok(Device::cuda(number))
+    answering("cuda", || Device::cuda(number))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -67,12 +67,34 @@ fn cuda(_number: usize) -> Result<Device> {
 #[cfg(feature = "vulkan")]
 fn vulkan(number: Option<usize>) -> Result<Device> {
     use burn::tensor::DeviceKind;
-    Ok(Device::vulkan(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
+    answering("vulkan", || Device::vulkan(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
 }
 
 #[cfg(not(feature = "vulkan"))]
 fn vulkan(_number: Option<usize>) -> Result<Device> {
     Err(left_out("vulkan"))
+}
+
+/// The device, once it has computed something. Where there is no card or no driver, the backend panics.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn answering(name: &str, open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Result<Device> {
+    use burn::tensor::Tensor;
+    let said = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let tried = std::panic::catch_unwind(|| {
+        let device = open();
+        let sum = Tensor::<1>::ones([2], &device).sum().try_into_scalar::<f32>();
+        sum.map(|_| device).map_err(|error| format!("{error:?}"))
+    });
+    std::panic::set_hook(said);
+    let opened = tried.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Err(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned())
+    });
+    opened.map_err(|reason| {
+        let reason = reason.lines().next().unwrap_or_default();
+        Error::Device(format!("`{name}` does not answer; is there a card with its driver? ({reason})"))
+    })
 }
 
 #[cfg(not(all(feature = "cuda", feature = "vulkan")))]
