@@ -37,6 +37,7 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
     let experiment: GeneratorExperiment = arguments.load()?;
     let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
+    let has_begun = arguments.has_begun()?;
 
     let tokenizer = model::tokenizer(&experiment.codes.tokenizer, &device)?;
     let cache = TokenCache::open(&experiment.codes.cache)?;
@@ -51,7 +52,8 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
     let mut source = source(&cache, &experiment)?;
     let learner = GeneratorLearner::new(experiment.model.clone(), parts, &experiment.train, &device);
     let mut learner = arguments.naming_config(learner)?;
-    if let Some(path) = &experiment.init {
+    // A run that goes on has its weights in its checkpoints.
+    if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
         let begun = learner.start_from(model::generator(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }

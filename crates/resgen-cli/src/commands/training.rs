@@ -6,6 +6,7 @@ use std::sync::Arc;
 use resgen_core::Error;
 use resgen_core::data::{Layout, PictureFolder};
 use resgen_core::progress::Progress;
+use resgen_core::train::checkpoint::Checkpoints;
 use resgen_core::train::config::{self, Experiment};
 use resgen_core::train::learner::{BatchSource, Learner};
 use resgen_core::train::resume::{self, Start};
@@ -64,6 +65,14 @@ impl TrainingArguments {
         self.naming_config(resume::check(&self.out, &serde_json::to_value(experiment)?, start))?;
         std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
         Ok(())
+    }
+
+    /// Whether the folder holds a run that will go on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be read.
+    pub fn has_begun(&self) -> resgen_core::Result<bool> {
+        Ok(Checkpoints::new(&self.out, 1).newest_step()?.is_some())
     }
 
     /// Trains, and tells how it ended.
