@@ -6,6 +6,11 @@
 #   resgen tokenize --tokenizer runs/letters-tokenizer --data data/letters/train --out data/letters-codes
 #   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen
 #   tools/make-assets.sh
+#
+# The weights here had 5,200 steps of that training, and then, beginning with them, 9,000 more:
+#
+#   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen --set train.steps=9000 \
+#       --set init=assets/letters/model.safetensors --set codes.tokenizer=assets/letters/model.safetensors
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=data/letters

@@ -15,7 +15,7 @@ fn writes_its_pictures_and_a_model_that_samples() {
         String::from_utf8(output.stdout).unwrap()
     };
     let said = resgen(&["demo", "--samples", "1"]);
-    assert!(said.contains("12 pictures of 12 classes") && said.contains("resgen sample"), "{said}");
+    assert!(said.contains("13 pictures of 13 classes") && said.contains("resgen sample"), "{said}");
     for name in ["samples", "unmasking", "reconstructions"] {
         let picture = Picture::open(folder.path().join(format!("resgen-demo/{name}.png"))).unwrap();
         let first = &picture.rgb()[..3];

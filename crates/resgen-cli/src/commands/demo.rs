@@ -23,11 +23,8 @@ const MODEL: &[u8] = include_bytes!("../../../../assets/letters/model.safetensor
 /// Held-out pictures, one a class, in the order of the classes.
 const PICTURES: &[u8] = include_bytes!("../../../../assets/letters/heldout.tar");
 
-/// Classes shown.
-const CLASSES: [&str; 12] = [
-    "upper_A", "upper_B", "upper_G", "upper_R", "upper_S", "lower_a", "lower_e", "lower_g", "lower_k",
-    "digit_2", "digit_5", "digit_8",
-];
+/// Every how many classes one is shown.
+const STRIDE: usize = 5;
 /// Held-out pictures reconstructed.
 const RECONSTRUCTED: usize = 12;
 /// The class whose unmasking is shown.
@@ -49,7 +46,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Samples of each class.
-    #[arg(long, default_value = "8", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     samples: u32,
 }
 
@@ -62,6 +59,7 @@ struct Shown {
     model: PathBuf,
     parameters: usize,
     steps: usize,
+    classes: usize,
     sampled: usize,
     sampling_seconds: f64,
 }
@@ -98,7 +96,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         model,
         parameters: file.tensors.values().map(TensorData::num_elements).sum(),
         steps: generator.header.preset.steps,
-        sampled: CLASSES.len() * arguments.samples as usize,
+        classes: shown_classes(&generator).len(),
+        sampled: shown_classes(&generator).len() * arguments.samples as usize,
         sampling_seconds,
     };
     context.output.print(&shown, |shown| words(shown, &generator, out))
@@ -118,7 +117,7 @@ fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
          resgen sample {} --help        inpainting, variation, guidance, …\n  \
          resgen data inspect PICTURES   a folder of your own, one sub-folder a class",
         shown.sampled,
-        CLASSES.len(),
+        shown.classes,
         shown.parameters as f64 / 1e6,
         shown.sampling_seconds,
         shown.steps,
@@ -136,13 +135,18 @@ fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
 
 /// A row a class.
 fn draw_samples(generator: &Generator, arguments: &Arguments, threads: usize) -> Result<Grid> {
-    let classes = CLASSES.iter().map(|name| class(generator, name)).collect::<Result<Vec<usize>>>()?;
+    let classes = shown_classes(generator);
     let count = arguments.samples as usize;
     let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; count]).collect();
     let drawn = draw_labelled(generator, &labels, arguments.seed, threads)?;
-    let rows = CLASSES.iter().zip(drawn.chunks(count));
+    let rows = classes.iter().zip(drawn.chunks(count));
     let grid = Grid::new("ResGen on letters: class-conditional samples");
-    Ok(rows.fold(grid, |grid, (name, row)| grid.row(*name, row.to_vec())))
+    Ok(rows.fold(grid, |grid, (&class, row)| grid.row(&generator.header.classes[class], row.to_vec())))
+}
+
+/// The classes with a row of samples.
+fn shown_classes(generator: &Generator) -> Vec<usize> {
+    (0..generator.header.classes.len()).step_by(STRIDE).collect()
 }
 
 /// Two rows of states: what is revealed, and the model's guess of the whole.
