@@ -30,7 +30,7 @@ pub fn write<T: Serialize>(path: &Path, version: u32, content: &T) -> Result<()>
     write_atomically(path, |writer| writer.write_all(&text))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::File`] name the path: it is no such file, another version's, or damaged.
@@ -76,7 +76,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         let content =
-            json!({"a": 0.1_f32, "b": f64::MIN_POSITIVE, "c": [1.0 / 3.0, 2.2250738585072011e-308]});
+            json!({"a": 0.1_f32, "b": f64::MIN_POSITIVE, "c": [1.0 / 3.0, 9.007_199_254_740_993e-200]});
         write(&path, 3, &content).unwrap();
         assert_eq!(read::<Value>(&path, 3).unwrap(), content);
     }

@@ -137,7 +137,7 @@ pub fn write(path: &Path, tensors: &NamedTensors, header: Option<&str>, storage:
     Ok(hasher.finalize())
 }
 
-/// Reads what [`write`] wrote; every float type is read as f32.
+/// Reads what [`write()`] wrote; every float type is read as f32.
 ///
 /// # Errors
 /// What is wrong with the bytes, in words.
