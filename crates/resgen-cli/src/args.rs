@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
-use crate::commands::{completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train};
+use crate::commands::{
+    bench, completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train,
+};
 use crate::context::CommonArguments;
 
 /// Trains and samples masked generative models on residual-vector-quantized tokens.
@@ -56,6 +58,8 @@ pub enum Command {
     Inspect(inspect::Arguments),
     /// Copy a model file, smaller if wanted.
     Export(export::Arguments),
+    /// Measure how long the program's parts take on this machine.
+    Bench(bench::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }

@@ -52,4 +52,54 @@ impl Context {
     pub fn device(&self) -> resgen_core::Result<Device> {
         self.device.open()
     }
+
+    /// Into how many parts a batch of `count` is cut to be worked on side by side: as many as there are threads of a
+    /// CPU, or fewer that divide it; one on any other device.
+    pub fn micro_batches(&self, count: usize) -> usize {
+        match self.device {
+            DeviceChoice::Cpu => {
+                (1..=self.threads).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) => 1,
+        }
+    }
+
+    /// How many samples are drawn at once; `asked` is what the user wants in a batch.
+    pub fn batch(&self, asked: Option<usize>) -> Batch {
+        match self.device {
+            DeviceChoice::Cpu => Batch { most: asked.unwrap_or(8), at_once: self.threads },
+            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) => {
+                Batch { most: asked.unwrap_or(64), at_once: 1 }
+            }
+        }
+    }
+}
+
+/// How samples are cut into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The most samples in one.
+    pub most: usize,
+    /// Batches at the same time: the threads of a CPU, one on any other device.
+    pub at_once: usize,
+}
+
+impl Batch {
+    /// The size for `count` samples: as few batches as that allows, but one for every thread.
+    pub fn size_for(self, count: usize) -> usize {
+        self.most.min(count.div_ceil(self.at_once)).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_samples_are_spread_over_the_threads() {
+        let batch = Batch { most: 8, at_once: 2 };
+        assert_eq!([1, 2, 5, 16, 100].map(|count| batch.size_for(count)), [1, 1, 3, 8, 8]);
+        assert_eq!(Batch { at_once: 1, ..batch }.size_for(5), 5);
+        assert_eq!(batch.size_for(0), 1);
+    }
 }

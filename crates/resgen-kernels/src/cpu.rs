@@ -41,9 +41,11 @@ macro_rules! with_widest {
     };
 }
 
+pub(crate) use with_widest;
+
 /// e^x to about 1e-7 relative, between the largest and smallest normal numbers; without branches.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let whole = (x * std::f32::consts::LOG2_E + 0.5).floor();
     // ln 2 in two parts, so that the difference keeps its digits.
@@ -89,7 +91,7 @@ with_widest! {
 
 /// Sums in eight lanes: the order is fixed, and the compiler can vectorise it.
 #[inline(always)]
-fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+pub(crate) fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; 8];
     for (index, value) in values.enumerate() {
         lanes[index % 8] += value;

@@ -11,6 +11,7 @@
 mod autodiff;
 mod cpu;
 pub mod reference;
+pub mod sampling;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};

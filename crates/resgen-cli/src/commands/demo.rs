@@ -16,7 +16,7 @@ use resgen_core::{Error, Result};
 use serde::Serialize;
 
 use super::sample::draw_labelled;
-use crate::context::Context;
+use crate::context::{Batch, Context};
 
 /// The generator with its tokenizer; assets/letters/README.md says how it was made.
 const MODEL: &[u8] = include_bytes!("../../../../assets/letters/model.safetensors");
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let samples = out.join("samples.png");
-    draw_samples(&generator, arguments, context.threads)?.draw()?.save_png(&samples)?;
+    draw_samples(&generator, arguments, context.batch(None))?.draw()?.save_png(&samples)?;
     let sampling_seconds = started.elapsed().as_secs_f64();
     let unmasking = out.join("unmasking.png");
     draw_unmasking(&generator, &sampler, arguments.seed)?.draw()?.save_png(&unmasking)?;
@@ -134,11 +134,11 @@ fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
 }
 
 /// A row a class.
-fn draw_samples(generator: &Generator, arguments: &Arguments, threads: usize) -> Result<Grid> {
+fn draw_samples(generator: &Generator, arguments: &Arguments, batch: Batch) -> Result<Grid> {
     let classes = shown_classes(generator);
     let count = arguments.samples as usize;
     let labels: Vec<usize> = classes.iter().flat_map(|&class| vec![class; count]).collect();
-    let drawn = draw_labelled(generator, &labels, arguments.seed, threads)?;
+    let drawn = draw_labelled(generator, &labels, arguments.seed, batch)?;
     let rows = classes.iter().zip(drawn.chunks(count));
     let grid = Grid::new("ResGen on letters: class-conditional samples");
     Ok(rows.fold(grid, |grid, (&class, row)| grid.row(&generator.header.classes[class], row.to_vec())))

@@ -109,7 +109,7 @@ fn nearest(arguments: &NeighbourArguments, context: &Context) -> anyhow::Result<
     let classes = generator.header.classes.len();
     let count = arguments.count as usize;
     let labels: Vec<usize> = (0..count).map(|index| index * classes / count).collect();
-    let drawn = draw_labelled(&generator, &labels, arguments.seed, context.threads)?;
+    let drawn = draw_labelled(&generator, &labels, arguments.seed, context.batch(None))?;
     let training = Arc::new(PictureFolder::scan(&arguments.data, Layout::Classes)?);
     let heldout = PictureFolder::scan(&arguments.heldout, Layout::Classes)?;
     for (folder, path) in [(training.classes(), &arguments.data), (heldout.classes(), &arguments.heldout)] {

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod bench;
 pub mod completions;
 pub mod data;
 pub mod demo;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(arguments) => train::run(&arguments, &context),
         Command::Sample(arguments) => sample::run(&arguments, &context),
         Command::Inspect(arguments) => inspect::run(&arguments, &context),
+        Command::Bench(arguments) => bench::run(&arguments, &context),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -18,7 +18,7 @@ use crate::condition::ClassCondition;
 use crate::error::{Error, Result};
 use crate::head::{MixtureConfig, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
-use crate::nn::transformer::{Trunk, TrunkConfig};
+use crate::nn::transformer::{Modulations, Trunk, TrunkConfig};
 
 /// Sizes of a [`Resgen`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,12 +132,35 @@ impl Resgen {
         masked: Tensor<2, Int>,
         labels: Tensor<1, Int>,
     ) -> MixtureOutput {
+        self.mixtures(self.embed(visible, masked), &self.modulations(labels))
+    }
+
+    /// What the trunk sees of the codes; the first part of [`Resgen::forward`].
+    ///
+    /// # Shapes
+    /// as there → `[B, L, d]`
+    pub fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3> {
         let [batch, length, _] = visible.dims();
         let width = self.config.trunk.width;
         let masked = self.masked.val().select(0, masked.flatten(0, 1)).reshape([batch, length, width]);
         let positions = self.positions.val().unsqueeze_dim::<3>(0); // [1, L, d]
-        let x = self.visible.forward(visible) + masked + positions;
-        let hidden = self.trunk.forward(x, self.condition.forward(labels)); // [B, L, d]
-        self.head.forward(hidden.reshape([batch * length, width]))
+        self.visible.forward(visible) + masked + positions
+    }
+
+    /// What the trunk hears of the classes; it does not depend on the codes.
+    ///
+    /// # Shapes
+    /// labels `[B]`
+    pub fn modulations(&self, labels: Tensor<1, Int>) -> Modulations {
+        self.trunk.modulations(self.condition.forward(labels))
+    }
+
+    /// The last part of [`Resgen::forward`].
+    ///
+    /// # Shapes
+    /// embedded `[B, L, d]` → parameters of B·L mixtures
+    pub fn mixtures(&self, embedded: Tensor<3>, modulations: &Modulations) -> MixtureOutput {
+        let hidden = self.trunk.forward(embedded, modulations); // [B, L, d]
+        self.head.forward(hidden.flatten(0, 1))
     }
 }

@@ -74,16 +74,21 @@ impl Block {
     }
 
     /// # Shapes
-    /// `x` `[B, L, d]`, `condition` `[B, d]` after its SiLU → `[B, L, d]`
-    pub fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let [batch, _, width] = x.dims();
-        let modulation = self.modulation.forward(condition).reshape([batch, 6, width]);
-        let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]); // [B, 1, d]
+    /// `x` `[B, L, d]`, `modulation` `[B, 6, d]` → `[B, L, d]`
+    pub fn forward(&self, x: Tensor<3>, modulation: Tensor<3>) -> Tensor<3> {
+        let part = |index: usize| modulation.clone().narrow(1, index, 1); // [B, 1, d]
         let normed = modulated_norm(x.clone(), part(0), part(1));
         let x = x + self.attention.forward(normed) * part(2);
         let normed = modulated_norm(x.clone(), part(3), part(4));
         x + self.narrow.forward(gelu_tanh(self.widen.forward(normed))) * part(5)
     }
+}
+
+/// What the condition says to every block: the same at every position, and in every step of sampling.
+#[derive(Clone, Debug)]
+pub struct Modulations {
+    blocks: Vec<Tensor<3>>, // [B, 6, d] each
+    last: Tensor<3>,        // [B, 2, d]
 }
 
 /// All blocks of a generator, and the modulated norm after the last.
@@ -103,13 +108,23 @@ impl Trunk {
     }
 
     /// # Shapes
-    /// `x` `[B, L, d]`, `condition` `[B, d]` → `[B, L, d]`
-    pub fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let [batch, _, width] = x.dims();
+    /// `condition` `[B, d]`
+    pub fn modulations(&self, condition: Tensor<2>) -> Modulations {
+        let [batch, width] = condition.dims();
         let condition = silu(condition);
-        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, condition.clone()));
-        let modulation = self.modulation.forward(condition).reshape([batch, 2, width]);
-        let part = |index: usize| modulation.clone().slice([0..batch, index..index + 1, 0..width]);
+        let of = |layer: &Linear, parts| layer.forward(condition.clone()).reshape([batch, parts, width]);
+        Modulations {
+            blocks: self.blocks.iter().map(|block| of(&block.modulation, 6)).collect(),
+            last: of(&self.modulation, 2),
+        }
+    }
+
+    /// # Shapes
+    /// `x` `[B, L, d]` → `[B, L, d]`
+    pub fn forward(&self, x: Tensor<3>, modulations: &Modulations) -> Tensor<3> {
+        let blocks = self.blocks.iter().zip(&modulations.blocks);
+        let x = blocks.fold(x, |x, (block, modulation)| block.forward(x, modulation.clone()));
+        let part = |index: usize| modulations.last.clone().narrow(1, index, 1); // [B, 1, d]
         modulated_norm(x, part(0), part(1))
     }
 }

@@ -153,19 +153,35 @@ impl Codebooks {
         self.look_up(codes).sum_dim(1).squeeze_dim(1)
     }
 
+    /// The decoding of every row's visible codes alone.
+    ///
+    /// # Shapes
+    /// codes `[N, D]`, `visible` `[N, 1]` (number of visible codes) → `[N, H]`
+    pub fn visible_embedding(&self, codes: Tensor<2, Int>, visible: Tensor<2, Int>) -> Tensor<2> {
+        seen(self.look_up(codes), visible)
+    }
+
     /// Splits every row's decoding at a depth: what is visible, and the collective embedding of the rest.
     ///
     /// # Shapes
     /// codes `[N, D]`, `visible` `[N, 1]` (number of visible codes) → two of `[N, H]`
     pub fn split_embedding(&self, codes: Tensor<2, Int>, visible: Tensor<2, Int>) -> (Tensor<2>, Tensor<2>) {
-        let [_, depth] = codes.dims();
         let vectors = self.look_up(codes); // [N, D, H]
-        let depths = Tensor::<1, Int>::arange(0..depth as i64, &visible.device()).unsqueeze_dim::<2>(0); // [1, D]
-        let is_visible = depths.lower(visible).float().unsqueeze_dim::<3>(2); // [N, D, 1]
-        let seen = (vectors.clone() * is_visible).sum_dim(1).squeeze_dim(1);
+        let seen = seen(vectors.clone(), visible);
         let whole: Tensor<2> = vectors.sum_dim(1).squeeze_dim(1);
         (seen.clone(), whole - seen)
     }
+}
+
+/// The sum over the visible depths.
+///
+/// # Shapes
+/// vectors `[N, D, H]`, `visible` `[N, 1]` → `[N, H]`
+fn seen(vectors: Tensor<3>, visible: Tensor<2, Int>) -> Tensor<2> {
+    let [_, depth, _] = vectors.dims();
+    let depths = Tensor::<1, Int>::arange(0..depth as i64, &visible.device()).unsqueeze_dim::<2>(0); // [1, D]
+    let is_visible = depths.lower(visible).float().unsqueeze_dim::<3>(2); // [N, D, 1]
+    (vectors * is_visible).sum_dim(1).squeeze_dim(1)
 }
 
 /// Distances held at once, 64 MiB of them.

@@ -199,6 +199,13 @@ impl CodebookLearner {
         Self { books, counts, sums }
     }
 
+    /// Starts from codebooks of trained vectors, each as if it had been used once a step.
+    pub fn in_use(books: Codebooks) -> Self {
+        let [count, vocabulary, _] = books.vectors().dims();
+        let sums = books.vectors();
+        Self { counts: Tensor::ones([count, vocabulary], &sums.device()), books, sums }
+    }
+
     /// Continues from the tensors that [`CodebookLearner::state`] gave.
     ///
     /// # Errors
@@ -259,9 +266,7 @@ impl CodebookLearner {
         let vectors = Tensor::stack::<3>(placed, 0); // [books, V, H]
         debug_assert_eq!(vectors.dims()[2], width);
         // The averages start as if every code had been used once a step.
-        self.counts = self.counts.ones_like();
-        self.sums = vectors.clone();
-        self.books = Codebooks::new(vectors, self.books.depth())?;
+        *self = Self::in_use(Codebooks::new(vectors, self.books.depth())?);
         Ok(())
     }
 

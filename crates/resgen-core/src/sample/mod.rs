@@ -1,7 +1,7 @@
 //! Sampling: the reverse of masking, for any model that predicts collective embeddings.
 
+mod noise;
 mod preset;
-mod reveal;
 mod unmask;
 
 pub use preset::Preset;

@@ -1,9 +1,9 @@
 //! Settings of the sampler; a checkpoint carries the ones that suit it.
 
+use resgen_kernels::sampling::Nucleus;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::head::Nucleus;
 use crate::schedule::{MaskingSchedule, Ramp};
 
 /// How samples are drawn.

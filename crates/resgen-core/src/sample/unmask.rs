@@ -7,20 +7,28 @@
 //!    codes: a density in absolute units would always finish started positions first) and annealed Gumbel noise,
 //! 5. positions reveal their coarsest masked codes; revealed codes stay as they are.
 //!
-//! Shape legend: B samples · L positions · D depth · H width of a code vector.
+//! How many tokens each step reveals is known beforehand, so that no step waits for what the device has computed.
+//!
+//! Shape legend: B samples · L positions · N = B·L · D depth · H width of a code vector.
+
+use std::cell::OnceCell;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use resgen_kernels::sampling::{Reveal, choose_components, reveal_counts};
 
 use super::Preset;
-use super::reveal::choose;
+use super::noise::{Noise, NoiseKey, NoiseShape};
 use crate::error::{Error, Result};
 use crate::head::mixture::MixtureDensity;
 use crate::head::{MixtureHead, MixtureOutput};
-use crate::random::{Purpose, fill_normal, stream, uniform};
+use crate::nn::transformer::Modulations;
 use crate::rvq::{Codebooks, Codes};
 
 /// A model that predicts the collective embedding of masked codes.
 pub trait CollectivePredictor {
+    /// What the model makes of a condition; the same in every step.
+    type Condition;
+
     /// Positions L.
     fn positions(&self) -> usize;
     /// The number of classes; it is also the label of "no condition".
@@ -31,11 +39,19 @@ pub trait CollectivePredictor {
     /// The head that the outputs belong to.
     fn head(&self) -> &MixtureHead;
     /// # Shapes
-    /// visible `[B, L, H]`, masked `[B, L]`, labels `[B]` → B·L mixtures
-    fn predict(&self, visible: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> MixtureOutput;
+    /// labels `[B]`
+    fn condition(&self, labels: Tensor<1, Int>) -> Self::Condition;
+    /// # Shapes
+    /// visible `[B, L, H]`, masked `[B, L]` → `[B, L, d]`
+    fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3>;
+    /// # Shapes
+    /// embedded `[B, L, d]` → B·L mixtures
+    fn predict(&self, embedded: Tensor<3>, condition: &Self::Condition) -> MixtureOutput;
 }
 
 impl CollectivePredictor for crate::model::Resgen {
+    type Condition = Modulations;
+
     fn positions(&self) -> usize {
         self.config().positions
     }
@@ -52,8 +68,16 @@ impl CollectivePredictor for crate::model::Resgen {
         self.head()
     }
 
-    fn predict(&self, visible: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> MixtureOutput {
-        self.forward(visible, masked, labels)
+    fn condition(&self, labels: Tensor<1, Int>) -> Modulations {
+        self.modulations(labels)
+    }
+
+    fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3> {
+        self.embed(visible, masked)
+    }
+
+    fn predict(&self, embedded: Tensor<3>, condition: &Modulations) -> MixtureOutput {
+        self.mixtures(embedded, condition)
     }
 }
 
@@ -80,20 +104,61 @@ pub struct Request {
     pub known: Option<Known>,
 }
 
+/// What is told of every state: the candidate codes of all positions, and how many of them are still masked,
+/// `[B][L]`.
+type Watch<'a> = &'a mut dyn FnMut(&Codes, &[Vec<usize>]) -> Result<()>;
+
 /// Draws samples from a model.
 pub struct Unmasker<'a, M> {
     model: &'a M,
     books: &'a Codebooks,
     preset: Preset,
     density: MixtureDensity,
+    scales: Tensor<2>,      // [D + 1, 1]
+    depths: Tensor<2, Int>, // [1, D]: 0, 1, …
     device: Device,
 }
 
 /// How far sampling has come.
-#[derive(Clone, Debug)]
 struct State {
-    codes: Vec<u16>,         // [B, L, D]
-    masked: Vec<Vec<usize>>, // [B][L]
+    codes: Tensor<2, Int>,  // [N, D]
+    masked: Tensor<2, Int>, // [N, 1]
+    /// How often something was not a number so far, `[1]`.
+    broken: Tensor<1, Int>,
+}
+
+/// What the samples of a request are asked to be, each worked out when a step first needs it.
+struct Conditions<'a, M: CollectivePredictor> {
+    model: &'a M,
+    classes: &'a [usize],
+    device: &'a Device,
+    alone: OnceCell<M::Condition>,
+    both: OnceCell<M::Condition>,
+}
+
+impl<M: CollectivePredictor> Conditions<'_, M> {
+    /// The classes.
+    fn alone(&self) -> &M::Condition {
+        self.alone.get_or_init(|| self.of(self.classes.to_vec()))
+    }
+
+    /// The classes, then as often no condition.
+    fn both(&self) -> &M::Condition {
+        let nothing = vec![self.model.classes(); self.classes.len()];
+        self.both.get_or_init(|| self.of([self.classes, &nothing].concat()))
+    }
+
+    fn of(&self, labels: Vec<usize>) -> M::Condition {
+        let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
+        self.model.condition(Tensor::from_data(labels.as_slice(), self.device))
+    }
+}
+
+/// One step of a request.
+struct Step {
+    noise: Noise,
+    guidance: f64,
+    reveal: Reveal,
 }
 
 impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
@@ -104,20 +169,29 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     pub fn new(model: &'a M, books: &'a Codebooks, preset: Preset) -> Result<Self> {
         preset.validate(model.positions() * books.depth())?;
         let device = books.vectors().device();
-        Ok(Self { density: model.head().density(), model, books, preset, device })
+        let scales = model.embedding_scales();
+        Ok(Self {
+            density: model.head().density(),
+            scales: Tensor::from_data(TensorData::new(scales.to_vec(), [scales.len(), 1]), &device),
+            depths: Tensor::<1, Int>::arange(0..books.depth() as i64, &device).unsqueeze_dim(0),
+            model,
+            books,
+            preset,
+            device,
+        })
     }
 
     /// Draws all samples of a request as one batch.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a class the model does not have, [`Error::Mismatch`] for known codes of another
-    /// shape.
+    /// [`Error::Argument`] for a class the model does not have, or predictions that are no numbers;
+    /// [`Error::Mismatch`] for known codes of another shape.
     pub fn sample(&self, request: &Request) -> Result<Codes> {
-        self.sample_with(request, |_, _| Ok(()))
+        self.run(request, None)
     }
 
-    /// As [`Unmasker::sample`], and shows every state to `watch`: the number of steps done, and the candidate
-    /// codes of all positions with how many of them are still masked, `[B][L]`.
+    /// As [`Unmasker::sample`], and shows every state to `watch`: the candidate codes of all positions, and how
+    /// many of them are still masked, `[B][L]`.
     ///
     /// # Errors
     /// As [`Unmasker::sample`], and what `watch` returns.
@@ -126,32 +200,43 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         request: &Request,
         mut watch: impl FnMut(&Codes, &[Vec<usize>]) -> Result<()>,
     ) -> Result<Codes> {
-        let mut state = self.start(request)?;
-        let total: usize = state.masked.first().map_or(0, |masked| masked.iter().sum());
-        // Known codes can leave fewer tokens than steps; the rest of the steps would reveal nothing.
-        let steps = self.preset.steps.min(total);
-        if steps == 0 {
-            return self.codes(state.codes);
-        }
-        let counts = self.preset.schedule.step_counts(steps, total)?;
-        for (step, pair) in counts.windows(2).enumerate() {
-            let candidates = self.step(&mut state, request, step, steps, pair[0] - pair[1])?;
-            watch(&self.codes(candidates)?, &state.masked)?;
-        }
-        self.codes(state.codes)
+        self.run(request, Some(&mut watch))
     }
 
-    fn start(&self, request: &Request) -> Result<State> {
+    fn run(&self, request: &Request, mut watch: Option<Watch<'_>>) -> Result<Codes> {
+        let masked = self.masked_at_start(request)?;
+        let total: usize = masked.iter().sum();
+        let batch = request.classes.len();
+        let mut state = self.start(request, &masked);
+        // Known codes can leave fewer tokens than steps; the rest of the steps would reveal nothing.
+        let steps = if batch == 0 { 0 } else { self.preset.steps.min(total) };
+        if steps > 0 {
+            let counts = self.preset.schedule.step_counts(steps, total)?;
+            let conditions = self.conditions(request);
+            for (step, pair) in counts.windows(2).enumerate() {
+                let step = self.step_of(request, step, steps, pair[0] - pair[1]);
+                let shown = self.advance(&mut state, &conditions, step);
+                if let Some(watch) = &mut watch {
+                    watch(&self.read(shown)?, &self.read_masked(&state)?)?;
+                }
+            }
+        }
+        let broken: i64 = state.broken.try_into_scalar().map_err(Error::device)?;
+        if broken > 0 {
+            let reason = "its predictions are not numbers; a guidance scale far from 1 can do that";
+            return Err(Error::argument("model", reason));
+        }
+        self.read(state.codes)
+    }
+
+    /// How many codes are to be drawn at each position, once the request is known to be possible.
+    fn masked_at_start(&self, request: &Request) -> Result<Vec<usize>> {
         let (positions, depth) = (self.model.positions(), self.books.depth());
         if let Some(&class) = request.classes.iter().find(|&&class| class > self.model.classes()) {
             let reason = format!("expected at most {} (no condition), found {class}", self.model.classes());
             return Err(Error::argument("class", reason));
         }
-        let batch = request.classes.len();
-        let Some(known) = &request.known else {
-            let masked = vec![vec![depth; positions]; batch];
-            return Ok(State { codes: vec![0; batch * positions * depth], masked });
-        };
+        let Some(known) = &request.known else { return Ok(vec![depth; positions]) };
         let found =
             [known.codes.batch(), known.codes.positions(), known.codes.depth(), known.codes.vocabulary()];
         let expected = [1, positions, depth, self.books.vocabulary()];
@@ -163,118 +248,118 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
             let expected = format!("{positions} numbers of at most {depth}");
             return Err(Error::mismatch("mask of the known codes", expected, format!("{:?}", known.masked)));
         }
-        Ok(State { codes: known.codes.values().repeat(batch), masked: vec![known.masked.clone(); batch] })
+        Ok(known.masked.clone())
     }
 
-    /// One step; returns the codes with candidates in place of those that are masked.
-    fn step(
-        &self,
-        state: &mut State,
-        request: &Request,
-        step: usize,
-        steps: usize,
-        reveal: usize,
-    ) -> Result<Vec<u16>> {
-        let (batch, positions, depth) = (state.masked.len(), self.model.positions(), self.books.depth());
-        let rows = batch * positions;
-        let masked = self.integers(state.masked.iter().flatten().map(|&k| k as i32).collect(), [rows, 1]);
-        let codes = self.integers(state.codes.iter().map(|&code| i32::from(code)).collect(), [rows, depth]);
-        let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
-        let out = self.predict(request, masked, codes, first.clone(), self.preset.guidance_at(step, steps));
-        let z = self.draw(&out, request, step)?; // [N, H], scaled
-        let log_density = read(self.density.log_density(&out, z.clone()))?;
-        let candidates = self.books.encode_from(z * self.scales(state), Some(first));
-        let candidates =
-            Codes::from_tensor(candidates.reshape([batch, positions, depth]), self.books.vocabulary())?;
-        let temperature = self.preset.choice_temperature_at(step, steps);
-        let mut shown = state.codes.clone();
-        for sample in 0..batch {
-            let mut rng =
-                stream(request.seed, Purpose::Confidence, request.first_index + sample as u64, step as u64);
-            let density = &log_density[sample * positions..(sample + 1) * positions];
-            let revealed = choose(&state.masked[sample], density, reveal, temperature, &mut rng);
-            for (position, revealed) in revealed.into_iter().enumerate() {
-                let masked = &mut state.masked[sample][position];
-                let (base, visible) = ((sample * positions + position) * depth, depth - *masked);
-                shown[base + visible..base + depth]
-                    .copy_from_slice(&candidates.values()[base + visible..base + depth]);
-                let kept = base + visible..base + visible + revealed;
-                state.codes[kept.clone()].copy_from_slice(&candidates.values()[kept]);
-                *masked -= revealed;
-            }
+    fn start(&self, request: &Request, masked: &[usize]) -> State {
+        let (batch, depth) = (request.classes.len(), self.books.depth());
+        let rows = batch * masked.len();
+        let masked: Vec<i32> = masked.iter().map(|&masked| masked as i32).collect();
+        let codes = match &request.known {
+            Some(known) => known.codes.to_tensor(&self.device).repeat_dim(0, batch).reshape([rows, depth]),
+            None => Tensor::zeros([rows, depth], &self.device),
+        };
+        State {
+            codes,
+            masked: self.integers(masked.repeat(batch), [rows, 1]),
+            broken: Tensor::zeros([1], &self.device),
         }
-        Ok(shown)
+    }
+
+    fn conditions<'b>(&'b self, request: &'b Request) -> Conditions<'b, M> {
+        let (alone, both) = (OnceCell::new(), OnceCell::new());
+        Conditions { model: self.model, classes: &request.classes, device: &self.device, alone, both }
+    }
+
+    fn step_of(&self, request: &Request, step: usize, steps: usize, count: usize) -> Step {
+        let key = NoiseKey { seed: request.seed, first_index: request.first_index, step: step as u64 };
+        let shape = NoiseShape {
+            batch: request.classes.len(),
+            positions: self.model.positions(),
+            depth: self.books.depth(),
+            width: self.books.width(),
+        };
+        let temperature = self.preset.choice_temperature_at(step, steps) as f32;
+        Step {
+            noise: Noise::draw(key, shape, &self.device),
+            guidance: self.preset.guidance_at(step, steps),
+            reveal: Reveal { count, temperature },
+        }
+    }
+
+    /// One step; returns the codes with candidates in place of those that were masked.
+    fn advance(&self, state: &mut State, conditions: &Conditions<'_, M>, step: Step) -> Tensor<2, Int> {
+        let [batch, positions, depth] = step.noise.gumbel.dims();
+        let masked = state.masked.clone(); // [N, 1]
+        let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
+        let out = self.predict(state, first.clone(), conditions, step.guidance, batch);
+        let z = self.draw(&out, step.noise.uniform, step.noise.normal); // [N, H], scaled
+        let surety = self.density.log_density(&out, z.clone()); // [N]
+        state.broken = state.broken.clone() + surety.clone().is_nan().int().sum();
+        let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
+        let candidates = self.books.encode_from(z * scales, Some(first.clone())); // [N, D]
+        let by_signal = masked.clone().reshape([batch, positions]);
+        let revealed =
+            reveal_counts(surety.reshape([batch, positions]), step.noise.gumbel, by_signal, step.reveal);
+        let revealed = revealed.reshape([batch * positions, 1]);
+
+        let was_masked = self.depths.clone().greater_equal(first.clone()); // [N, D]
+        let is_revealed = was_masked.clone().bool_and(self.depths.clone().lower(first + revealed.clone()));
+        let shown = state.codes.clone().mask_where(was_masked, candidates.clone());
+        state.codes = state.codes.clone().mask_where(is_revealed, candidates);
+        state.masked = masked - revealed;
+        shown
     }
 
     /// The guided mixture; both halves of the guidance run as one batch.
     fn predict(
         &self,
-        request: &Request,
-        masked: Tensor<2, Int>,
-        codes: Tensor<2, Int>,
+        state: &State,
         first: Tensor<2, Int>,
+        conditions: &Conditions<'_, M>,
         guidance: f64,
+        batch: usize,
     ) -> MixtureOutput {
-        let (batch, positions) = (request.classes.len(), self.model.positions());
-        let (visible, _) = self.books.split_embedding(codes, first);
-        let visible = visible.div_scalar(self.model.embedding_scales()[self.books.depth()]).reshape([
-            batch,
-            positions,
-            self.books.width(),
-        ]);
-        let masked = masked.reshape([batch, positions]);
-        let labels: Vec<i32> = request.classes.iter().map(|&class| class as i32).collect();
+        let positions = self.model.positions();
+        let visible = self.books.visible_embedding(state.codes.clone(), first);
+        let visible = visible.div_scalar(self.model.embedding_scales()[self.books.depth()]);
+        let visible = visible.reshape([batch, positions, self.books.width()]);
+        let embedded = self.model.embed(visible, state.masked.clone().reshape([batch, positions]));
+        // A single sample runs twice even without guidance: matrix products of one row sum in another order than
+        // those of several, and the sample must not depend on its batch.
         if guidance == 1.0 && batch > 1 {
-            return self.model.predict(visible, masked, self.integers(labels, [batch]));
+            return self.model.predict(embedded, conditions.alone());
         }
-        // A single sample runs twice even without guidance: matrix products of one row sum in another order
-        // than those of several, and the sample must not depend on its batch.
-        let nothing = std::iter::repeat_n(self.model.classes() as i32, batch);
-        let labels = self.integers(labels.into_iter().chain(nothing).collect(), [2 * batch]);
-        let both = self.model.predict(visible.repeat_dim(0, 2), masked.repeat_dim(0, 2), labels);
+        let both = self.model.predict(embedded.repeat_dim(0, 2), conditions.both());
         let (conditional, unconditional) = both.halves();
         MixtureOutput::guided(conditional, unconditional, guidance as f32)
     }
 
-    /// A point of every position's mixture; which one depends on seed, sample index and step alone.
-    fn draw(&self, out: &MixtureOutput, request: &Request, step: usize) -> Result<Tensor<2>> {
-        let (positions, width) = (self.model.positions(), self.books.width());
-        let batch = request.classes.len();
-        let mut uniforms = Vec::with_capacity(batch * positions);
-        let mut noise = vec![0.0; batch * positions * width];
-        for (sample, noise) in noise.chunks_mut(positions * width).enumerate() {
-            let mut rng =
-                stream(request.seed, Purpose::Sample, request.first_index + sample as u64, step as u64);
-            // Rounding to f32 can give 1, which no inversion of a distribution has an answer for.
-            uniforms.extend((0..positions).map(|_| (uniform(&mut rng) as f32).min(1.0 - f32::EPSILON / 2.0)));
-            fill_normal(noise, &mut rng);
-        }
-        let components = self.preset.nucleus().choose(out.logits.clone(), &uniforms)?;
-        let rows = components.len();
-        let components =
-            self.integers(components.into_iter().map(|component| component as i32).collect(), [rows]);
+    /// A point of every position's mixture.
+    ///
+    /// # Shapes
+    /// uniform `[N]`, normal `[N, H]` → `[N, H]`
+    fn draw(&self, out: &MixtureOutput, uniform: Tensor<1>, normal: Tensor<2>) -> Tensor<2> {
+        let components = choose_components(out.logits.clone(), uniform, self.preset.nucleus());
         let means = self.model.head().component_means(components, out.mixer.clone()); // [N, H]
-        let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, width]), &self.device);
-        Ok(out.place(means, noise, self.preset.temperature as f32))
-    }
-
-    /// What each position's embedding was divided by, `[N, 1]`.
-    fn scales(&self, state: &State) -> Tensor<2> {
-        let scales = self.model.embedding_scales();
-        let values: Vec<f32> = state.masked.iter().flatten().map(|&masked| scales[masked]).collect();
-        let rows = values.len();
-        Tensor::from_data(TensorData::new(values, [rows, 1]), &self.device)
+        out.place(means, normal, self.preset.temperature as f32)
     }
 
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
-    fn codes(&self, values: Vec<u16>) -> Result<Codes> {
-        Codes::new(values, self.model.positions(), self.books.depth(), self.books.vocabulary())
+    /// # Shapes
+    /// `[N, D]`
+    fn read(&self, codes: Tensor<2, Int>) -> Result<Codes> {
+        let (positions, depth) = (self.model.positions(), self.books.depth());
+        let batch = codes.dims()[0] / positions;
+        Codes::from_tensor(codes.reshape([batch, positions, depth]), self.books.vocabulary())
     }
-}
 
-fn read(values: Tensor<1>) -> Result<Vec<f32>> {
-    values.try_into_vec_as::<f32>().map_err(Error::device)
+    fn read_masked(&self, state: &State) -> Result<Vec<Vec<usize>>> {
+        let masked: Vec<i64> = state.masked.clone().try_into_vec_as().map_err(Error::device)?;
+        let of_signal = |masked: &[i64]| masked.iter().map(|&masked| masked as usize).collect();
+        Ok(masked.chunks(self.model.positions()).map(of_signal).collect())
+    }
 }

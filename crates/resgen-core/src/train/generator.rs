@@ -268,6 +268,11 @@ impl GeneratorLearner {
         self.weights.averaged()
     }
 
+    /// The tokenizer whose codes are learned.
+    pub fn tokenizer(&self) -> &ImageTokenizer {
+        &self.parts.tokenizer
+    }
+
     fn scales(&self) -> TensorData {
         let scales = self.parts.embedding_scales.clone();
         let count = scales.len();

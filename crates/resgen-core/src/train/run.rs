@@ -176,6 +176,34 @@ pub fn run<'a, L: Learner>(
     run.finish()
 }
 
+/// One step: the micro-batches, as many at once as there are workers, merged in their order, and the update.
+///
+/// # Errors
+/// As [`Learner::part`] and [`Learner::apply`]; [`Error::Training`] where there is no batch.
+pub fn update<L: Learner>(
+    learner: &mut L,
+    workers: &Workers,
+    step: u64,
+    batches: Vec<L::Batch>,
+    rate: f64,
+) -> Result<Applied> {
+    let mut sum = None;
+    let mut left = batches.into_iter();
+    while left.len() > 0 {
+        let now = left.by_ref().take(workers.count()).collect();
+        let shared = &*learner;
+        for next in workers.run(now, |_, batch| shared.part(step, batch))? {
+            sum = Some(match sum {
+                Some(sum) => L::merged(sum, next),
+                None => next,
+            });
+        }
+    }
+    let all = sum.ok_or_else(|| Error::Training(format!("step {step} has no batch")))?;
+    // On one thread: large sums on several have no fixed order, and the same run would end elsewhere.
+    workers.alone(|| learner.apply(step, all, rate))
+}
+
 /// A run in progress.
 struct Run<'a, L: Learner> {
     learner: &'a mut L,
@@ -241,31 +269,11 @@ impl<'a, L: Learner> Run<'a, L> {
             self.step += 1;
             return self.step_done();
         }
-        let all = self.gather(source.batches(step)?)?;
         let rate = self.config.rate.at(step, self.config.steps);
-        // On one thread: large sums on several have no fixed order, and the same run would end elsewhere.
-        let learner = &mut *self.learner;
-        match self.workers.alone(|| learner.apply(step, all, rate))? {
+        match update(self.learner, &self.workers, step, source.batches(step)?, rate)? {
             Applied::NotFinite(what) => self.roll_back(&what),
             Applied::Updated(values) => self.after_update(&values),
         }
-    }
-
-    /// Runs the micro-batches, as many at once as there are workers, and merges what they give in their order.
-    fn gather(&self, batches: Vec<L::Batch>) -> Result<L::Part> {
-        let (learner, step) = (&*self.learner, self.step);
-        let mut sum = None;
-        let mut left = batches.into_iter();
-        while left.len() > 0 {
-            let now = left.by_ref().take(self.workers.count()).collect();
-            for next in self.workers.run(now, |_, batch| learner.part(step, batch))? {
-                sum = Some(match sum {
-                    Some(sum) => L::merged(sum, next),
-                    None => next,
-                });
-            }
-        }
-        sum.ok_or_else(|| Error::Training(format!("step {step} has no batch")))
     }
 
     fn after_update(&mut self, values: &[f64]) -> Result<()> {

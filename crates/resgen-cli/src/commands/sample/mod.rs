@@ -1,31 +1,26 @@
 //! `sample`: pictures from a generator.
 
 mod classes;
+mod drawing;
 mod keep;
 mod settings;
 
 use std::path::PathBuf;
 
+use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
-use resgen_core::model::Resgen;
-use resgen_core::progress::Progress;
-use resgen_core::sample::{Known, Preset, Request, Unmasker};
+use resgen_core::sample::{Preset, Unmasker};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
-use resgen_core::train::generator::Generator;
-use resgen_core::train::preview::pictures;
-use resgen_core::workers::Workers;
-use resgen_core::{Error, Result};
 use serde::Serialize;
+
+pub use drawing::{Drawing, draw_labelled};
 
 use crate::context::Context;
 use crate::model;
-use crate::progress::TerminalProgress;
 
 /// Classes and samples of each that the grid shows; the files are written all.
 const SHOWN: (usize, usize) = (64, 16);
-/// Samples that a thread draws at once where nothing else is asked for.
-const BATCH: usize = 8;
 
 /// Arguments of `sample`.
 #[derive(Debug, clap::Args)]
@@ -53,9 +48,9 @@ pub struct Arguments {
     /// The folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Samples drawn at once on each thread.
-    #[arg(long, default_value = "8", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: u32,
+    /// Samples drawn at once, on each thread of a CPU. By default at most 8 on a CPU, and 64 elsewhere.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
     #[command(flatten)]
     settings: settings::SettingArguments,
     #[command(flatten)]
@@ -98,11 +93,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
 
     let labels: Vec<usize> =
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
-    let batch = arguments.batch as usize;
+    let batch = context.batch(arguments.batch.map(|batch| batch as usize));
     let drawing = Drawing { generator: &generator, sampler: &sampler, seed: arguments.seed, batch, known };
     let count = arguments.count as usize;
     let mut shown: Vec<Vec<Picture>> = vec![Vec::new(); classes.len().min(SHOWN.0)];
-    drawing.pictures(&labels, context.threads, |index, picture| {
+    drawing.pictures(&labels, |index, picture| {
         picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))?;
         if let Some(row) = shown.get_mut(index / count).filter(|row| row.len() < SHOWN.1) {
             row.push(picture);
@@ -134,71 +129,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         1 => format!("{out}: 1 sample"),
         count => format!("{out}: {count} samples"),
     })
-}
-
-/// Draws a picture for each label with the model's own settings, batches side by side on `threads` threads.
-///
-/// # Errors
-/// Where the device fails.
-pub fn draw_labelled(
-    generator: &Generator,
-    labels: &[usize],
-    seed: u64,
-    threads: usize,
-) -> Result<Vec<Picture>> {
-    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
-    let drawing = Drawing { generator, sampler: &sampler, seed, batch: BATCH, known: None };
-    let mut drawn = Vec::with_capacity(labels.len());
-    drawing.pictures(labels, threads, |_, picture| {
-        drawn.push(picture);
-        Ok(())
-    })?;
-    Ok(drawn)
-}
-
-/// What is drawn, and how.
-struct Drawing<'a> {
-    generator: &'a Generator,
-    sampler: &'a Unmasker<'a, Resgen>,
-    seed: u64,
-    batch: usize,
-    known: Option<Known>,
-}
-
-impl Drawing<'_> {
-    /// Draws a picture for each label, and gives each with its index to `each`, in order, as soon as it is there.
-    fn pictures(
-        &self,
-        labels: &[usize],
-        threads: usize,
-        mut each: impl FnMut(usize, Picture) -> Result<()>,
-    ) -> Result<()> {
-        let workers = Workers::new(threads)?;
-        let mut progress = TerminalProgress::default();
-        progress.begin("sampling", 0, labels.len() as u64);
-        let mut drawn = 0;
-        for part in labels.chunks(self.batch * workers.count()) {
-            let first = drawn;
-            let batches = part.chunks(self.batch).enumerate().collect();
-            let pictures = workers.run(batches, |_, (batch, classes): (usize, &[usize])| {
-                let first_index = (first + batch * self.batch) as u64;
-                let request = Request {
-                    classes: classes.to_vec(),
-                    seed: self.seed,
-                    first_index,
-                    known: self.known.clone(),
-                };
-                pictures(self.generator.tokenizer.decode(&self.sampler.sample(&request)?)?)
-            })?;
-            for picture in pictures.into_iter().flatten() {
-                each(drawn, picture)?;
-                drawn += 1;
-            }
-            progress.step(drawn as u64, "");
-        }
-        progress.end();
-        Ok(())
-    }
 }
 
 /// The number of classes and the first few names.

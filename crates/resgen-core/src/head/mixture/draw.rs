@@ -41,12 +41,12 @@ impl MixtureHead {
 mod tests {
     use super::super::{MixtureConfig, MixtureLoss, MixtureOutput, ScaleKind};
     use super::*;
-    use crate::head::Nucleus;
     use crate::nn::Builder;
     use burn::module::Param;
     use burn::tensor::{Device, TensorData};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+    use resgen_kernels::sampling::{Nucleus, choose_components};
 
     /// Means at u = 2: (2, 5), (1, −1) and (1, 1).
     fn head(device: &Device) -> MixtureHead {
@@ -97,9 +97,10 @@ mod tests {
         };
         // Evenly spaced numbers choose every component with its exact frequency.
         let uniform: Vec<f32> = (0..count).map(|i| (i as f32 + 0.5) / count as f32).collect();
-        let chosen = Nucleus { temperature: 1.0, top_p: 1.0 }.choose(out.logits.clone(), &uniform).unwrap();
-        let chosen: Vec<i64> = chosen.into_iter().map(|component| component as i64).collect();
-        let means = head.component_means(Tensor::from_ints(chosen.as_slice(), &device), out.mixer.clone());
+        let uniform = Tensor::from_floats(uniform.as_slice(), &device);
+        let all = Nucleus { temperature: 1.0, top_p: 1.0 };
+        let chosen = choose_components(out.logits.clone(), uniform, all);
+        let means = head.component_means(chosen, out.mixer.clone());
         let noise = Tensor::from_data(TensorData::new(normals(2 * count), [count, 2]), &device);
         let (variance, mean) = out.place(means, noise, 0.5).var_mean(0);
 

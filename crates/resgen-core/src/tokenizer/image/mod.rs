@@ -142,8 +142,8 @@ impl ImageTokenizer {
         let visible: Vec<i32> = masked.iter().map(|&masked| (codes.depth() - masked) as i32).collect();
         let visible =
             Tensor::<2, Int>::from_data(TensorData::new(visible.repeat(codes.batch()), [rows, 1]), &device);
-        let (seen, _) =
-            self.books.split_embedding(codes.to_tensor(&device).reshape([rows, codes.depth()]), visible);
+        let indices = codes.to_tensor(&device).reshape([rows, codes.depth()]);
+        let seen = self.books.visible_embedding(indices, visible);
         let latents = seen.reshape([codes.batch(), codes.positions(), self.config.latent]);
         Ok(self.autoencoder.decoder.forward(latents))
     }

@@ -115,6 +115,25 @@ impl TokenizerLearner {
         ImageTokenizer::new(self.config.clone(), self.weights.averaged(), self.codebooks.books().clone())
     }
 
+    /// Begins with the weights and codebooks of `before` in place of random ones and zeros.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where it has other sizes.
+    pub fn start_from(&mut self, before: ImageTokenizer) -> Result<()> {
+        if *before.config() != self.config {
+            let text = |config: &ImageTokenizerConfig| format!("{config:?}");
+            return Err(Error::mismatch("tokenizer", text(&self.config), text(before.config())));
+        }
+        self.weights = Weights::new(before.autoencoder().clone(), *self.weights.config());
+        self.codebooks = CodebookLearner::in_use(before.books().clone());
+        Ok(())
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &ImageTokenizerConfig {
+        &self.config
+    }
+
     fn pixels(&self, values: Vec<f32>) -> Result<Tensor<4>> {
         let side = self.config.resolution;
         let picture = 3 * side * side;

@@ -1,0 +1,65 @@
+//! The random numbers of a sampling step.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::random::{Purpose, fill_normal, gumbel, stream, uniform};
+
+/// The largest f32 below 1: rounding a number below 1 can give 1, which no inversion of a distribution has an
+/// answer for.
+const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+
+/// Which samples draw, and at which step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoiseKey {
+    pub seed: u64,
+    /// Index of the first sample.
+    pub first_index: u64,
+    pub step: u64,
+}
+
+/// How many random numbers a step takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoiseShape {
+    pub batch: usize,
+    pub positions: usize,
+    pub depth: usize,
+    pub width: usize,
+}
+
+/// What all samples of a batch draw in a step. What one of them draws depends on seed, index and step alone; all
+/// that a step could take is drawn, so that nothing has to be known about it beforehand.
+pub(super) struct Noise {
+    /// Chooses a component at each position, `[N]`, in [0, 1).
+    pub uniform: Tensor<1>,
+    /// Standard normal, `[N, H]`.
+    pub normal: Tensor<2>,
+    /// One for every token, masked or not, `[B, L, D]`.
+    pub gumbel: Tensor<3>,
+}
+
+impl Noise {
+    /// Draws on all threads of the current pool.
+    pub fn draw(key: NoiseKey, shape: NoiseShape, device: &Device) -> Self {
+        let NoiseShape { batch, positions, depth, width } = shape;
+        let rows = batch * positions;
+        let (mut uniforms, mut normals) = (vec![0.0; rows], vec![0.0; rows * width]);
+        let mut gumbels = vec![0.0; rows * depth];
+        let samples = uniforms
+            .par_chunks_mut(positions)
+            .zip(normals.par_chunks_mut(positions * width))
+            .zip(gumbels.par_chunks_mut(positions * depth));
+        samples.enumerate().for_each(|(sample, ((uniforms, normals), gumbels))| {
+            let of = |purpose| stream(key.seed, purpose, key.first_index + sample as u64, key.step);
+            let (mut drawing, mut choosing) = (of(Purpose::Sample), of(Purpose::Confidence));
+            uniforms.fill_with(|| (uniform(&mut drawing) as f32).min(BELOW_ONE));
+            fill_normal(normals, &mut drawing);
+            gumbels.fill_with(|| gumbel(&mut choosing));
+        });
+        Self {
+            uniform: Tensor::from_data(TensorData::new(uniforms, [rows]), device),
+            normal: Tensor::from_data(TensorData::new(normals, [rows, width]), device),
+            gumbel: Tensor::from_data(TensorData::new(gumbels, [batch, positions, depth]), device),
+        }
+    }
+}
