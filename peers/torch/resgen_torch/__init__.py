@@ -1,0 +1,1 @@
+"""A PyTorch twin of ResGen: an independent implementation, and an opponent in speed."""
