@@ -71,7 +71,7 @@ fn temperature_sharpens_down_to_the_maximum() {
 
 #[test]
 fn impossible_choices_are_never_made() {
-    let logits = || floats(vec![f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY].repeat(2), [2, 3]);
+    let logits = || floats([f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY].repeat(2), [2, 3]);
     let uniform = || floats(vec![0.0, 1.0 - f32::EPSILON / 2.0], [2]);
     let all = Nucleus { temperature: 1.0, top_p: 1.0 };
     assert_eq!(read(choose_components(logits(), uniform(), all)), [1, 1]);

@@ -4,6 +4,8 @@
 //! body of its own, the reference runs.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+mod cube;
 pub mod reference;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -11,9 +13,10 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Int, IntDType, Tensor};
 
 /// The operations that a backend may bring a body of its own for.
-#[backend_extension(Flex)]
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
 pub trait SamplingOps: Backend {
     /// See [`choose_components`].
+    #[fusion(dtype = DType::from(*dtype), shape = uniform)]
     fn choose_components(
         logits: FloatTensor<Self>,
         uniform: FloatTensor<Self>,
@@ -22,6 +25,7 @@ pub trait SamplingOps: Backend {
     ) -> IntTensor<Self>;
 
     /// See [`reveal_counts`].
+    #[fusion(dtype = masked, shape = masked)]
     fn reveal_counts(
         surety: FloatTensor<Self>,
         gumbel: FloatTensor<Self>,
@@ -85,5 +89,11 @@ pub fn reveal_counts(
 }
 
 fn has_fast_body<const D: usize>(values: &Tensor<D>) -> bool {
-    matches!(values.device().as_dispatch(), DispatchDevice::Flex(_)) && values.dtype() == DType::F32
+    let has_body = match values.device().as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "gpu")]
+        DispatchDevice::Cube(_) => true,
+        _ => false,
+    };
+    has_body && values.dtype() == DType::F32
 }
