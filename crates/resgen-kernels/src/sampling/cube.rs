@@ -173,6 +173,8 @@ fn choose_kernel<I: Numeric>(
                 }
             }
         }
+        // Others may still be adding up the last total.
+        sync_cube();
         partial[unit] = mass;
         sync_cube();
         if unit == 0 {

@@ -3,11 +3,11 @@
 //! `bench/run` puts these cases beside a PyTorch twin, in alternation; alone they compare two machines, or two versions
 //! of this program on one.
 
-mod drawing;
 mod loading;
 mod mixture;
 mod prepare;
 mod quantizer;
+mod sampling;
 mod tokenizer;
 mod training;
 
@@ -53,7 +53,7 @@ enum CaseCommand {
         out: PathBuf,
     },
     /// Draw codes from a generator, without decoding them.
-    Sample(drawing::Arguments),
+    Sample(sampling::Arguments),
     /// A training step of a generator.
     Train(training::Arguments),
     /// Pictures to codes.
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let mut case: Box<dyn Case> = match &arguments.case {
         CaseCommand::Prepare { out } => return prepare::write_models(out, context),
         CaseCommand::Sample(case) => {
-            return drawing::run(case, context, |case| measure(case, arguments, context));
+            return sampling::run(case, context, |case| measure(case, arguments, context));
         }
         CaseCommand::Train(case) => Box::new(training::Training::new(case, context, &device)?),
         CaseCommand::TokenizerEncode(case) => Box::new(tokenizer::Encoding::new(case, context, &device)?),
