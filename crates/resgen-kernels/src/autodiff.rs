@@ -39,7 +39,75 @@ impl<B: FusedGradients> Backward<B, 3> for ModulatedNorm {
     }
 }
 
+#[derive(Debug)]
+struct Linear;
+
+impl<B: FusedGradients> Backward<B, 3> for Linear {
+    type State = [B::FloatTensorPrimitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight] = ops.state;
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        if let Some(parent) = of_bias {
+            grads.register::<B>(parent.id, B::affine_backward_bias(gradient.clone()));
+        }
+        if let Some(parent) = of_weight {
+            grads.register::<B>(parent.id, B::affine_backward_weight(x, weight.clone(), gradient.clone()));
+        }
+        if let Some(parent) = of_x {
+            grads.register::<B>(parent.id, B::affine_backward_input(weight, gradient));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Attend {
+    heads: usize,
+}
+
+impl<B: FusedGradients> Backward<B, 1> for Attend {
+    type State = B::FloatTensorPrimitive;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let qkv = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |gradient| B::attend_backward(qkv, gradient, self.heads));
+    }
+}
+
 impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
+    fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        match Backward::<B, 3>::prepare::<C>(Linear, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let state = [x.primitive().clone(), weight.primitive().clone()];
+                let out = B::affine(x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                prep.finish(state, out)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::affine(x.into_primitive(), weight.into_primitive(), bias.into_primitive()))
+            }
+        }
+    }
+
+    fn affine_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        // The backward pass needs what enters the GELU.
+        Self::gelu_tanh(Self::affine(x, weight, bias))
+    }
+
+    fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+        match Backward::<B, 1>::prepare::<C>(Attend { heads }, [qkv.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish(qkv.primitive().clone(), B::attend(qkv.into_primitive(), heads))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::attend(qkv.into_primitive(), heads)),
+        }
+    }
+
     fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
         match Backward::<B, 1>::prepare::<C>(GeluTanh, [x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(x.primitive().clone(), B::gelu_tanh(x.into_primitive())),

@@ -10,8 +10,15 @@
 
 mod autodiff;
 mod cpu;
+#[cfg(feature = "gpu")]
+mod cube_launch;
+mod isa;
+mod loops;
+mod product;
+pub mod quantizer;
 pub mod reference;
 pub mod sampling;
+mod scratch;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
@@ -29,6 +36,19 @@ pub trait FusedOps: Backend {
         shift: FloatTensor<Self>,
         scale: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+
+    /// See [`affine`].
+    fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`affine_gelu`].
+    fn affine_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`attend`].
+    fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
 }
 
 /// The backward passes of [`FusedOps`].
@@ -42,6 +62,26 @@ pub trait FusedGradients: FusedOps {
         scale: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
+
+    /// The gradient of [`affine`]'s input.
+    fn affine_backward_input(weight: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The gradient of [`affine`]'s weight, in f32; `weight` tells its precision.
+    fn affine_backward_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of [`affine`]'s bias.
+    fn affine_backward_bias(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The gradient of [`attend`]'s input.
+    fn attend_backward(
+        qkv: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self>;
 }
 
 /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
@@ -65,6 +105,42 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tenso
     }
     let (x, shift, scale) = (x.into_dispatch(), shift.into_dispatch(), scale.into_dispatch());
     Tensor::from_dispatch(Dispatch::modulated_norm(x, shift, scale))
+}
+
+/// An affine layer, `x·weight + bias`. Sums are f32. Where weight and bias are bf16, x is rounded to bf16 before it is
+/// multiplied; the result is f32 all the same.
+///
+/// # Shapes
+/// x f32 `[…, K]`, weight `[K, N]`, bias `[N]` → f32 `[…, N]`
+pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    if !has_fused_body(&x) {
+        return reference::affine(x, weight, bias);
+    }
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::affine(x, weight, bias))
+}
+
+/// [`gelu_tanh`] of [`affine`].
+///
+/// # Shapes
+/// as there
+pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    if !has_fused_body(&x) {
+        return reference::gelu_tanh(reference::affine(x, weight, bias));
+    }
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::affine_gelu(x, weight, bias))
+}
+
+/// Scaled dot-product attention of every position to every position.
+///
+/// # Shapes
+/// queries, keys and values side by side `[B, L, 3·d]` → `[B, L, d]`; `heads` must divide d
+pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    if !has_fused_body(&qkv) {
+        return reference::attend(qkv, heads);
+    }
+    Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
 }
 
 fn has_fused_body<const D: usize>(x: &Tensor<D>) -> bool {

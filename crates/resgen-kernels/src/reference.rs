@@ -1,6 +1,7 @@
 //! The specification of every operation, in plain tensor operations.
 
-use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use burn::tensor::{DType, FloatDType, Tensor, module};
 
 /// Added to the variance before the root.
 pub const NORM_EPSILON: f32 = 1e-6;
@@ -16,4 +17,27 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tenso
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
     centred / (variance + NORM_EPSILON).sqrt() * (scale + 1.0) + shift
+}
+
+/// See [`crate::affine`]. Here a result in bf16 is rounded to it before it becomes f32.
+pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    match weight.dtype() {
+        DType::BF16 => module::linear(x.cast(FloatDType::BF16), weight, Some(bias)).cast(FloatDType::F32),
+        _ => module::linear(x, weight, Some(bias)),
+    }
+}
+
+/// See [`crate::attend`].
+pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    let [batch, length, width] = qkv.dims();
+    let (width, head) = (width / 3, width / 3 / heads);
+    let split = |part: usize| {
+        qkv.clone()
+            .slice([0..batch, 0..length, part * width..(part + 1) * width])
+            .reshape([batch, length, heads, head])
+            .swap_dims(1, 2) // [B, heads, L, head]
+    };
+    let queries = split(0).mul_scalar(1.0 / (head as f32).sqrt());
+    let scores = softmax(queries.matmul(split(1).swap_dims(2, 3)), 3); // [B, heads, L, L]
+    scores.matmul(split(2)).swap_dims(1, 2).reshape([batch, length, width])
 }

@@ -1,7 +1,7 @@
 //! Fast bodies against the reference bodies, forward and backward, over odd shapes.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use resgen_kernels::{gelu_tanh, modulated_norm, reference};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use resgen_kernels::{affine, affine_gelu, attend, gelu_tanh, modulated_norm, reference};
 
 /// Deterministic values in about ±4, different for every seed.
 fn values(count: usize, seed: u32) -> Vec<f32> {
@@ -69,4 +69,107 @@ fn modulated_norm_agrees_with_its_reference() {
             assert!(difference(fast, slow) < TOLERANCE, "gradient of {:?} at {width}", leaf.dims());
         }
     }
+}
+
+#[test]
+fn affine_layers_agree_with_their_reference() {
+    type Layer = fn(Tensor<3>, Tensor<2>, Tensor<1>) -> Tensor<3>;
+    let plain = |x, weight, bias| reference::affine::<3>(x, weight, bias);
+    let gelu = |x, weight, bias| reference::gelu_tanh(reference::affine::<3>(x, weight, bias));
+    let pairs: [(Layer, Layer); 2] = [(affine, plain), (affine_gelu, gelu)];
+    for [batch, length, input, output] in [[1, 1, 1, 1], [2, 3, 5, 7], [3, 43, 67, 33], [1, 200, 130, 16]] {
+        for (fast, slow) in pairs {
+            let (x, weight, bias) =
+                (tensor([batch, length, input], 1), tensor([input, output], 2), tensor([output], 3));
+            let results = [fast, slow].map(|layer| layer(x.clone(), weight.clone(), bias.clone()));
+            let worst = difference(results[0].clone(), results[1].clone());
+            assert!(worst < TOLERANCE, "{worst} at {batch}×{length}×{input}×{output}");
+            let pull = tensor([batch, length, output], 4).detach();
+            let gradients = results.map(|out| {
+                let gradients = (out * pull.clone()).sum().backward();
+                (
+                    x.grad(&gradients).unwrap(),
+                    weight.grad(&gradients).unwrap(),
+                    bias.grad(&gradients).unwrap(),
+                )
+            });
+            let [(fast_x, fast_weight, fast_bias), (x, weight, bias)] = gradients;
+            let worst = [difference(fast_x, x), difference(fast_weight, weight), difference(fast_bias, bias)];
+            assert!(
+                worst.iter().all(|worst| *worst < TOLERANCE),
+                "{worst:?} at {batch}×{length}×{input}×{output}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_gives_nothing() {
+    // The reference is no judge here: Flex's product of matrices reads beyond empty ones.
+    let none = affine(tensor([0, 2, 3], 1), tensor([3, 4], 2), tensor([4], 3));
+    assert_eq!(none.dims(), [0, 2, 4]);
+    assert_eq!(attend(tensor([0, 2, 12], 1), 1).dims(), [0, 2, 4]);
+}
+
+#[test]
+fn weights_in_bf16_round_what_they_meet_and_nothing_else() {
+    let device = Device::flex();
+    let of =
+        |values: Vec<f32>, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
+    // 1 + 2⁻⁹ is no bf16: it rounds to 1. The sum of products, 2¹² + 1, has more digits than a bf16 and keeps them.
+    let x = of(vec![1.0 + 1.0 / 512.0, 4096.0], [1, 2]);
+    let weight = of(vec![1.0, 1.0], [2, 1]).cast(FloatDType::BF16);
+    let bias = Tensor::<1>::from_floats([0.5], &device).cast(FloatDType::BF16);
+    assert_eq!(affine(x, weight, bias).try_into_vec_as::<f32>().unwrap(), [4097.5]);
+}
+
+#[test]
+fn bf16_layers_and_their_gradients_stay_near_f32() {
+    let (x, weight, bias) = (tensor([4, 9, 40], 1), tensor([40, 24], 2), tensor([24], 3));
+    let pull = tensor([4, 9, 24], 4).detach();
+    let run = |weight: Tensor<2>, bias: Tensor<1>, leaf: &Tensor<2>| {
+        let out = affine(x.clone(), weight, bias);
+        let gradients = (out.clone() * pull.clone()).sum().backward();
+        (out, x.grad(&gradients).unwrap(), leaf.grad(&gradients).unwrap())
+    };
+    let exact = run(weight.clone(), bias.clone(), &weight);
+    let rounded = run(weight.clone().cast(FloatDType::BF16), bias.cast(FloatDType::BF16), &weight);
+    // Relative to the largest: roundings of 2⁻⁹ each, which partly cancel in a sum.
+    let worst =
+        [difference(rounded.0, exact.0), difference(rounded.1, exact.1), difference(rounded.2, exact.2)];
+    assert!(worst.iter().all(|worst| (1e-5..5e-3).contains(worst)), "{worst:?}");
+}
+
+#[test]
+fn attention_agrees_with_its_reference() {
+    for [batch, length, heads, head] in
+        [[1, 1, 1, 1], [2, 3, 2, 5], [1, 37, 3, 16], [3, 64, 2, 64], [1, 130, 1, 8]]
+    {
+        let qkv = tensor([batch, length, 3 * heads * head], 1);
+        let [fast, slow] = [attend(qkv.clone(), heads), reference::attend(qkv.clone(), heads)];
+        let worst = difference(fast.clone(), slow.clone());
+        assert!(worst < TOLERANCE, "{worst} at {batch} signals of {length}, {heads} heads of {head}");
+        if batch > 0 {
+            let pull = tensor([batch, length, heads * head], 2).detach();
+            let gradient = |out: Tensor<3>| qkv.grad(&(out * pull.clone()).sum().backward()).unwrap();
+            let worst = difference(gradient(fast), gradient(slow));
+            assert!(worst < TOLERANCE, "gradient {worst} at {batch} of {length}, {heads} heads of {head}");
+        }
+    }
+}
+
+#[test]
+fn equal_keys_average_the_values() {
+    // Two positions, one head of width 1: keys are equal, so both outputs are the mean of 2 and 6.
+    let qkv = TensorData::new(vec![5f32, 1.0, 2.0, -3.0, 1.0, 6.0], [1, 2, 3]);
+    let out = attend(Tensor::from_data(qkv, &Device::flex()), 1).try_into_vec_as::<f32>().unwrap();
+    assert_eq!(out, [4.0, 4.0]);
+}
+
+#[test]
+fn heads_do_not_mix() {
+    // Head 0 sees equal keys (mean of values 2, 6); head 1's key of position 1 is far ahead.
+    let qkv = vec![1f32, 1.0, 0.0, 0.0, 2.0, 10.0, 1.0, 1.0, 0.0, 100.0, 6.0, 20.0];
+    let qkv = Tensor::from_data(TensorData::new(qkv, [1, 2, 6]), &Device::flex());
+    assert_eq!(attend(qkv, 2).try_into_vec_as::<f32>().unwrap(), [4.0, 20.0, 4.0, 20.0]);
 }

@@ -18,6 +18,7 @@ use crate::condition::ClassCondition;
 use crate::error::{Error, Result};
 use crate::head::{MixtureConfig, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
+use crate::nn::precision::project;
 use crate::nn::transformer::{Modulations, Trunk, TrunkConfig};
 
 /// Sizes of a [`Resgen`].
@@ -144,7 +145,7 @@ impl Resgen {
         let width = self.config.trunk.width;
         let masked = self.masked.val().select(0, masked.flatten(0, 1)).reshape([batch, length, width]);
         let positions = self.positions.val().unsqueeze_dim::<3>(0); // [1, L, d]
-        self.visible.forward(visible) + masked + positions
+        project(&self.visible, visible) + masked + positions
     }
 
     /// What the trunk hears of the classes; it does not depend on the codes.

@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
 use burn::tensor::{Tensor, activation::silu};
+use resgen_kernels::attend;
 
 use super::Builder;
-use super::attention::attend;
+use super::precision::{convolve, project};
 
 /// `x + conv(silu(norm(conv(silu(norm(x))))))`, with a 1×1 convolution on the skip where the width changes.
 #[derive(Module, Debug)]
@@ -33,10 +34,10 @@ impl ResidualBlock {
     /// # Shapes
     /// `[B, input, h, w]` → `[B, output, h, w]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let hidden = self.conv_in.forward(silu(self.norm_in.forward(x.clone())));
-        let hidden = self.conv_out.forward(silu(self.norm_out.forward(hidden)));
+        let hidden = convolve(&self.conv_in, silu(self.norm_in.forward(x.clone())));
+        let hidden = convolve(&self.conv_out, silu(self.norm_out.forward(hidden)));
         let skip = match &self.skip {
-            Some(conv) => conv.forward(x),
+            Some(conv) => convolve(conv, x),
             None => x,
         };
         skip + hidden
@@ -66,7 +67,7 @@ impl SpatialAttention {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let places = self.norm.forward(x.clone()).reshape([batch, channels, height * width]).swap_dims(1, 2); // [B, hw, C]
-        let mixed = self.out.forward(attend(self.qkv.forward(places), 1)); // [B, hw, C]
+        let mixed = project(&self.out, attend(project(&self.qkv, places), 1)); // [B, hw, C]
         x + mixed.swap_dims(1, 2).reshape([batch, channels, height, width])
     }
 }

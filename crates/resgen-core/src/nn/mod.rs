@@ -4,7 +4,9 @@ pub mod attention;
 pub mod builder;
 pub mod conv;
 pub mod parameters;
+pub mod precision;
 pub mod pretrained;
 pub mod transformer;
 
 pub use builder::Builder;
+pub use precision::Precision;

@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Tensor, activation::silu};
-use resgen_kernels::{gelu_tanh, modulated_norm};
+use resgen_kernels::modulated_norm;
 use serde::{Deserialize, Serialize};
 
 use super::Builder;
 use super::attention::SelfAttention;
+use super::precision::{project, project_gelu};
 use crate::error::{Error, Result};
 
 /// Width, depth and heads of a trunk; a named size or the three numbers.
@@ -80,7 +81,7 @@ impl Block {
         let normed = modulated_norm(x.clone(), part(0), part(1));
         let x = x + self.attention.forward(normed) * part(2);
         let normed = modulated_norm(x.clone(), part(3), part(4));
-        x + self.narrow.forward(gelu_tanh(self.widen.forward(normed))) * part(5)
+        x + project(&self.narrow, project_gelu(&self.widen, normed)) * part(5)
     }
 }
 
@@ -112,7 +113,7 @@ impl Trunk {
     pub fn modulations(&self, condition: Tensor<2>) -> Modulations {
         let [batch, width] = condition.dims();
         let condition = silu(condition);
-        let of = |layer: &Linear, parts| layer.forward(condition.clone()).reshape([batch, parts, width]);
+        let of = |layer: &Linear, parts| project(layer, condition.clone()).reshape([batch, parts, width]);
         Modulations {
             blocks: self.blocks.iter().map(|block| of(&block.modulation, 6)).collect(),
             last: of(&self.modulation, 2),

@@ -1,6 +1,7 @@
 //! Codebooks, encoding and decoding.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use resgen_kernels::quantizer::quantize;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -113,23 +114,12 @@ impl Codebooks {
     /// # Shapes
     /// latents `[N, H]`, `first` `[N, 1]` → codes `[N, D]`
     pub fn encode_from(&self, latents: Tensor<2>, first: Option<Tensor<2, Int>>) -> Tensor<2, Int> {
-        let mut residual = latents; // [N, H]
-        let mut codes = Vec::with_capacity(self.depth);
-        for depth in 0..self.depth {
-            let vectors = self.at(depth); // [V, H]
-            let nearest = nearest(residual.clone(), vectors.clone()); // [N, 1]
-            let (nearest, chosen) = match &first {
-                None => (nearest.clone(), vectors.select(0, nearest.flatten(0, 1))),
-                Some(first) => {
-                    let quantizes = first.clone().lower_equal_scalar(depth as i64).int(); // [N, 1]
-                    let chosen = vectors.select(0, nearest.clone().flatten(0, 1));
-                    (nearest * quantizes.clone(), chosen * quantizes.float())
-                }
-            };
-            residual = residual - chosen;
-            codes.push(nearest);
-        }
-        Tensor::cat(codes, 1)
+        let [rows, _] = latents.dims();
+        let first = match first {
+            Some(first) => first.squeeze_dim(1),
+            None => Tensor::zeros([rows], &self.vectors.device()),
+        };
+        quantize(latents, self.vectors.clone(), first, self.depth)
     }
 
     /// The vectors of all codes, depth by depth.
@@ -184,23 +174,6 @@ fn seen(vectors: Tensor<3>, visible: Tensor<2, Int>) -> Tensor<2> {
     (vectors * is_visible).sum_dim(1).squeeze_dim(1)
 }
 
-/// Distances held at once, 64 MiB of them.
-const SLICE: usize = 1 << 24;
-
-/// The index of each row's nearest vector; of two equally near, the first.
-///
-/// # Shapes
-/// rows `[N, H]`, vectors `[V, H]` → `[N, 1]`
-pub(super) fn nearest(rows: Tensor<2>, vectors: Tensor<2>) -> Tensor<2, Int> {
-    let norms = vectors.clone().square().sum_dim(1).swap_dims(0, 1); // [1, V]
-    let (count, at_once) = (rows.dims()[0], (SLICE / norms.dims()[1]).max(1));
-    let vectors = vectors.swap_dims(0, 1); // [H, V]
-    let of = |rows: Tensor<2>| (norms.clone() - rows.matmul(vectors.clone()).mul_scalar(2.0)).argmin(1);
-    let slices = (0..count).step_by(at_once);
-    let slices = slices.map(|start| of(rows.clone().narrow(0, start, at_once.min(count - start))));
-    Tensor::cat(slices.collect(), 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,16 +194,6 @@ mod tests {
         let codes = books().encode(rows(vec![9.2, 0.4, 11.0]));
         assert_eq!(codes.clone().try_to_vec_as::<i32>().unwrap(), [1, 0, 0, 1, 1, 1]);
         assert_eq!(books().decode(codes).try_to_vec_as::<f32>().unwrap(), [9.0, 1.0, 11.0]);
-    }
-
-    #[test]
-    fn more_rows_than_fit_in_a_slice_are_encoded_alike() {
-        let vocabulary = 1 << 12;
-        let line = |count: usize| rows((0..count).map(|value| value as f32).collect());
-        let count = SLICE / vocabulary + 3;
-        let found = nearest(line(count), line(vocabulary)).try_to_vec_as::<i32>().unwrap();
-        let expected: Vec<i32> = (0..count as i32).map(|row| row.min(vocabulary as i32 - 1)).collect();
-        assert!(found == expected);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Codebooks;
-use super::codebook::nearest;
 use super::usage::perplexity;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, permutation, stream};
@@ -102,13 +101,11 @@ pub fn quantize(latents: Tensor<2>, books: &Codebooks, kept: Option<Tensor<2, In
     let mut partial = Tensor::<2>::zeros([rows, width], &plain.device()); // level-m approximation
     let mut decoded = partial.clone(); // level-kept approximation
     let mut commitment = Tensor::<1>::zeros([1], &latents.device());
-    let mut codes = Vec::with_capacity(books.depth());
+    let codes = books.encode(plain.clone()); // [N, D]
     for depth in 0..books.depth() {
-        let residual = plain.clone() - partial.clone();
-        let vectors = books.at(depth);
-        let code = nearest(residual.clone(), vectors.clone()); // [N, 1]
-        let chosen = vectors.select(0, code.clone().flatten(0, 1)); // [N, H]
-        tally.add(books.book_of(depth), code.clone().flatten(0, 1), residual);
+        let code = codes.clone().narrow(1, depth, 1).squeeze_dim::<1>(1); // [N]
+        let chosen = books.at(depth).select(0, code.clone()); // [N, H]
+        tally.add(books.book_of(depth), code, plain.clone() - partial.clone());
         partial = partial + chosen.clone();
         decoded = decoded
             + match &kept {
@@ -116,11 +113,10 @@ pub fn quantize(latents: Tensor<2>, books: &Codebooks, kept: Option<Tensor<2, In
                 None => chosen,
             };
         commitment = commitment + (latents.clone() - partial.clone()).square().mean();
-        codes.push(code);
     }
     Quantized {
         latents: latents + (decoded - plain),
-        codes: Tensor::cat(codes, 1),
+        codes,
         commitment: commitment.div_scalar(books.depth() as f64),
         statistics: tally.finish(),
     }
@@ -250,7 +246,7 @@ impl CodebookLearner {
         let mut placed = Vec::with_capacity(self.books.depth());
         for depth in 0..self.books.depth() {
             let vectors = kmeans(residual.clone(), &distinct(rows, vocabulary, seed, depth), iterations);
-            let code = nearest(residual.clone(), vectors.clone()).flatten(0, 1);
+            let code = nearest(residual.clone(), vectors.clone());
             residuals.push(residual.clone());
             residual = residual - vectors.clone().select(0, code);
             placed.push(vectors);
@@ -322,6 +318,15 @@ impl CodebookLearner {
     }
 }
 
+/// The index of each row's nearest vector; of two equally near, the first.
+///
+/// # Shapes
+/// rows `[N, H]`, vectors `[V, H]` → `[N]`
+fn nearest(rows: Tensor<2>, vectors: Tensor<2>) -> Tensor<1, Int> {
+    let first = Tensor::zeros([rows.dims()[0]], &rows.device());
+    resgen_kernels::quantizer::quantize(rows, vectors.unsqueeze(), first, 1).squeeze_dim(1)
+}
+
 /// `count` different rows of `rows`, in random order.
 fn distinct(rows: usize, count: usize, seed: u64, draw: usize) -> Vec<usize> {
     let mut order = permutation(&mut stream(seed, Purpose::CodebookInit, draw as u64, 0), rows);
@@ -339,7 +344,7 @@ fn kmeans(rows: Tensor<2>, start: &[usize], iterations: usize) -> Tensor<2> {
     let device = rows.device();
     let mut centres = rows.clone().select(0, indices(start, &device)); // [V, H]
     for _ in 0..iterations {
-        let code = nearest(rows.clone(), centres.clone()).flatten::<1>(0, 1); // [N]
+        let code = nearest(rows.clone(), centres.clone()); // [N]
         let ones = Tensor::<1>::ones([rows.dims()[0]], &device);
         let counts = Tensor::<1>::zeros([start.len()], &device);
         let counts = counts.select_assign(0, code.clone(), ones, IndexingUpdateOp::Add);

@@ -6,7 +6,8 @@ use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 use super::{Nucleus, Reveal, SamplingOps};
-use crate::cpu::{exp, sum, with_widest};
+use crate::isa::{Isa, for_every_isa};
+use crate::loops::{exp, sum};
 
 impl SamplingOps for Flex {
     fn choose_components(
@@ -56,7 +57,7 @@ fn choose(logits: &[f32], uniform: f32, nucleus: Nucleus) -> usize {
         return best;
     }
     let mut weights = vec![0.0; logits.len()];
-    weigh(logits, top, 1.0 / nucleus.temperature, &mut weights);
+    weigh(Isa::best(), logits, top, 1.0 / nucleus.temperature, &mut weights);
     let floor = if nucleus.top_p >= 1.0 { 0.0 } else { nucleus_floor(&weights, nucleus.top_p) };
     let kept = |weight: f32| if weight >= floor { f64::from(weight) } else { 0.0 };
     let mut left = f64::from(uniform) * weights.iter().map(|&weight| kept(weight)).sum::<f64>();
@@ -84,7 +85,7 @@ fn largest(values: &[f32]) -> (usize, f32) {
 /// e to this is the least normal number; where less is probable, nothing is.
 const LEAST_EXPONENT: f32 = -87.0;
 
-with_widest! {
+for_every_isa! {
     fn weigh(logits: &[f32], top: f32, factor: f32, weights: &mut [f32]) {
         for (weight, logit) in weights.iter_mut().zip(logits) {
             let exponent = (logit - top) * factor;
@@ -98,18 +99,18 @@ with_widest! {
 /// found by halving their range.
 fn nucleus_floor(weights: &[f32], top_p: f32) -> f32 {
     let mut mass = 0.0;
-    mass_from(weights, 0.0, &mut mass);
+    mass_from(Isa::best(), weights, 0.0, &mut mass);
     let needed = mass * top_p;
     let (mut low, mut high) = (0u32, 1f32.to_bits() + 1); // weights are at most 1
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        mass_from(weights, f32::from_bits(middle), &mut mass);
+        mass_from(Isa::best(), weights, f32::from_bits(middle), &mut mass);
         *(if mass >= needed { &mut low } else { &mut high }) = middle;
     }
     f32::from_bits(low)
 }
 
-with_widest! {
+for_every_isa! {
     /// Sums the weights of at least `floor` into `mass`.
     fn mass_from(weights: &[f32], floor: f32, mass: &mut f32) {
         *mass = sum(weights.iter().map(|&weight| if weight >= floor { weight } else { 0.0 }));

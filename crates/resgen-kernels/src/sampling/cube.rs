@@ -10,11 +10,10 @@ use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Nucleus, Reveal, SamplingOps};
+use crate::cube_launch::{cubes, storage};
 
 /// Units that share a row of logits.
 const UNITS: u32 = 128;
-/// Cubes along the first axis of a launch; Vulkan promises no more than 65,535.
-const MOST_CUBES: usize = 32_768;
 /// Halvings of [0, 1] in the search for the least weight that is kept: more than f32 can tell apart.
 const HALVINGS: u32 = 48;
 
@@ -31,10 +30,9 @@ impl SamplingOps for CubeBackend {
         if rows == 0 {
             return out;
         }
-        let cubes = (rows.min(MOST_CUBES), rows.div_ceil(MOST_CUBES));
         choose_kernel::launch(
             &logits.client.clone(),
-            CubeCount::Static(cubes.0 as u32, cubes.1 as u32, 1),
+            cubes(rows),
             CubeDim::new_1d(UNITS),
             logits.into_tensor_arg(),
             uniform.into_tensor_arg(),
@@ -63,7 +61,7 @@ impl SamplingOps for CubeBackend {
         }
         reveal_kernel::launch(
             &surety.client.clone(),
-            CubeCount::Static((batch * positions).div_ceil(UNITS as usize) as u32, 1, 1),
+            cubes((batch * positions).div_ceil(UNITS as usize)),
             CubeDim::new_1d(UNITS),
             surety.into_tensor_arg(),
             gumbel.into_tensor_arg(),
@@ -79,10 +77,6 @@ impl SamplingOps for CubeBackend {
 
 fn integers(like: &CubeTensor, shape: Shape, dtype: DType) -> CubeTensor {
     empty_device_dtype(like.client.clone(), like.device.clone(), shape, dtype)
-}
-
-fn storage(dtype: DType) -> ElemType {
-    burn::backend::cubecl::dtype_to_storage_type(dtype)
 }
 
 /// A row a cube: its weights in shared memory, with everything summed over its units.

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::nn::Builder;
 use crate::nn::builder::normal_values;
+use crate::nn::precision::project;
 use crate::{Error, Result};
 
 /// Whether the log-scale a is one number per coordinate or one for the whole vector.
@@ -188,7 +189,7 @@ impl MixtureHead {
     /// - output: logits `[N, K]`, mixer `[N, r]`, shift `[N, H]`, log_scale `[N, A]`
     pub fn forward(&self, hidden: Tensor<2>) -> MixtureOutput {
         let MixtureSizes { components, rank, vector } = self.sizes;
-        let fused = self.output.forward(hidden); // [N, K + r + H + A]
+        let fused = project(&self.output, hidden); // [N, K + r + H + A]
         let part = |start, length| fused.clone().narrow(1, start, length);
         MixtureOutput {
             logits: part(0, components),            // [N, K]

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, activation::silu};
 use super::ImageTokenizerConfig;
 use crate::nn::Builder;
 use crate::nn::conv::{ResidualBlock, SpatialAttention, double_nearest, fold_pixels, unfold_pixels};
+use crate::nn::precision::convolve;
 
 /// Encoder and decoder: everything of a tokenizer that gradients train.
 #[derive(Module, Debug)]
@@ -105,14 +106,14 @@ impl Encoder {
     /// # Shapes
     /// pixels `[B, 3, S, S]` → latents, positions row by row, `[B, L, H]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let mut x = self.first.forward(fold_pixels(pixels, self.stem));
+        let mut x = convolve(&self.first, fold_pixels(pixels, self.stem));
         for level in &self.levels {
             x = level.forward(x);
             if let Some(halve) = &level.resize {
-                x = halve.forward(x);
+                x = convolve(halve, x);
             }
         }
-        let x = self.last.forward(silu(self.norm.forward(self.middle.forward(x)))); // [B, H, h, w]
+        let x = convolve(&self.last, silu(self.norm.forward(self.middle.forward(x)))); // [B, H, h, w]
         let [batch, latent, height, width] = x.dims();
         x.reshape([batch, latent, height * width]).swap_dims(1, 2)
     }
@@ -168,11 +169,11 @@ impl Decoder {
         let [batch, positions, latent] = latents.dims();
         let side = positions.isqrt();
         let x = latents.swap_dims(1, 2).reshape([batch, latent, side, side]);
-        let mut x = self.middle.forward(self.first.forward(x));
+        let mut x = self.middle.forward(convolve(&self.first, x));
         for level in &self.levels {
             x = level.forward(x);
             if let Some(conv) = &level.resize {
-                x = conv.forward(double_nearest(x));
+                x = convolve(conv, double_nearest(x));
             }
         }
         silu(self.norm.forward(x))
@@ -183,6 +184,6 @@ impl Decoder {
     /// # Shapes
     /// features `[B, C, S/stem, S/stem]` → pixels `[B, 3, S, S]`
     pub fn to_pixels(&self, features: Tensor<4>) -> Tensor<4> {
-        unfold_pixels(self.last.forward(features), self.stem)
+        unfold_pixels(convolve(&self.last, features), self.stem)
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::Builder;
+use crate::nn::precision::convolve;
 
 const SLOPE: f64 = 0.2;
 /// Widths stop doubling at this multiple of the first.
@@ -92,12 +93,12 @@ impl Discriminator {
     /// # Shapes
     /// pixels in [−1, 1] `[B, 3, S, S]` → `[B, 1, S/2^layers, S/2^layers]`
     pub fn logits(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let x = leaky_relu(self.first.forward(pixels), SLOPE);
+        let x = leaky_relu(convolve(&self.first, pixels), SLOPE);
         let x = self
             .layers
             .iter()
-            .fold(x, |x, layer| leaky_relu(layer.norm.forward(layer.conv.forward(x)), SLOPE));
-        self.last.forward(x)
+            .fold(x, |x, layer| leaky_relu(layer.norm.forward(convolve(&layer.conv, x)), SLOPE));
+        convolve(&self.last, x)
     }
 }
 

@@ -19,7 +19,7 @@ pub use lpips::Lpips;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{Error, Result};
-use crate::nn::{Builder, parameters};
+use crate::nn::{Builder, Precision, parameters};
 use crate::rvq::{Codebooks, Codes};
 
 /// A tokenizer ready for use: pictures to codes and back.
@@ -71,6 +71,11 @@ impl ImageTokenizer {
         }
         let books = Codebooks::new(Tensor::from_data(vectors.clone(), device), config.depth)?;
         Self::new(config, autoencoder, books)
+    }
+
+    /// The tokenizer with networks rounded to a precision: to compute with, not to save.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { autoencoder: precision.of(self.autoencoder), ..self }
     }
 
     /// All weights by name, as [`ImageTokenizer::load`] takes them.

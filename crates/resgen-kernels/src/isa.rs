@@ -1,0 +1,94 @@
+//! Instruction sets that the bodies for CPUs are compiled for.
+
+use std::sync::OnceLock;
+
+/// An instruction set, from the narrowest vectors to the widest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Whatever the compiler's target has.
+    Portable,
+    /// AVX2 with FMA: vectors of 8 numbers.
+    Avx2,
+    /// AVX-512 (F and VL): vectors of 16 numbers.
+    Avx512,
+}
+
+impl Isa {
+    /// Those that this processor has.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                found.push(Self::Avx2);
+                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                    found.push(Self::Avx512);
+                }
+            }
+        }
+        found
+    }
+
+    /// The widest that this processor has.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().into_iter().max().unwrap_or(Self::Portable))
+    }
+}
+
+impl Isa {
+    /// The most that [`Isa::tile_rows`] gives.
+    pub const MOST_TILE_ROWS: usize = 6;
+
+    /// The one that products and searches run with. The compiler turns their loop into gathers for AVX-512, and into plain
+    /// multiplications for AVX2.
+    pub fn for_products() -> Self {
+        Self::best().min(Self::Avx2)
+    }
+
+    /// Rows of 16 numbers whose sums fill the vector registers, with room for what is multiplied.
+    pub fn tile_rows(self) -> usize {
+        match self {
+            Self::Portable => 4,
+            Self::Avx2 | Self::Avx512 => Self::MOST_TILE_ROWS,
+        }
+    }
+}
+
+/// `a·b + c`, rounded once where the processor can do so in one instruction.
+#[inline(always)]
+pub fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Compiles a function for every instruction set; the first argument says which one runs. Inside it, `FMA` tells
+/// whether a product and a sum are one instruction, and `ROWS` is [`Isa::tile_rows`].
+macro_rules! for_every_isa {
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        $visibility fn $name(isa: $crate::isa::Isa, $($arg: $type),*) {
+            #[inline(always)]
+            fn body<const FMA: bool, const ROWS: usize>($($arg: $type),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::isa::Isa;
+                #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+                fn avx512($($arg: $type),*) { body::<true, 6>($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) { body::<true, 6>($($arg),*) }
+                // A caller may name an instruction set that this processor does not have.
+                match isa.min(Isa::best()) {
+                    // SAFETY: the processor has every feature that the function was compiled for.
+                    Isa::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                    Isa::Portable => (),
+                }
+            }
+            body::<false, 4>($($arg),*)
+        }
+    };
+}
+
+pub(crate) use for_every_isa;

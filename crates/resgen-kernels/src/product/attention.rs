@@ -1,0 +1,175 @@
+//! Attention on the CPU, a head of a signal at a time: few rows of scores at once, never all of them, forward; the
+//! scores of one head, worked out again, backward.
+
+use burn::tensor::Shape;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::matrix::{row_products, small_product};
+use super::view::View;
+use crate::cpu::blank;
+use crate::isa::{Isa, for_every_isa};
+use crate::loops::{exp, sum};
+
+/// See [`crate::attend`].
+pub fn attend(qkv: FlexTensor, heads: usize) -> FlexTensor {
+    let qkv = qkv.to_contiguous();
+    let sizes = Sizes::of(&qkv, heads);
+    let mut out = blank(&Shape::new([sizes.batch, sizes.length, sizes.width]));
+    if out.storage::<f32>().is_empty() {
+        return out;
+    }
+    let values = qkv.storage::<f32>();
+    let attended: Vec<Vec<f32>> =
+        sizes.heads().map(|head| sizes.at(values, head).attended(Isa::for_products())).collect();
+    sizes.gather(&attended, 0, 1, out.storage_mut());
+    out
+}
+
+/// The gradient of [`attend`]'s input.
+pub fn attend_backward(qkv: FlexTensor, gradient: FlexTensor, heads: usize) -> FlexTensor {
+    let (qkv, gradient) = (qkv.to_contiguous(), gradient.to_contiguous());
+    let sizes = Sizes::of(&qkv, heads);
+    let mut out = blank(qkv.layout().shape());
+    if out.storage::<f32>().is_empty() {
+        return out;
+    }
+    let (values, wanted) = (qkv.storage::<f32>(), gradient.storage::<f32>());
+    assert_eq!(wanted.len(), sizes.batch * sizes.length * sizes.width, "attend: size of the gradient");
+    let gradients = sizes.heads().map(|head| {
+        let wanted = &wanted[head.signal * sizes.length * sizes.width + head.number * sizes.head..];
+        let wanted = View::within(wanted, sizes.length, sizes.head, sizes.width);
+        sizes.at(values, head).gradients(Isa::for_products(), wanted)
+    });
+    let gradients: Vec<[Vec<f32>; 3]> = gradients.collect();
+    for part in 0..3 {
+        let part_of: Vec<&[f32]> = gradients.iter().map(|gradients| &gradients[part][..]).collect();
+        sizes.gather(&part_of, part, 3, out.storage_mut());
+    }
+    out
+}
+
+#[derive(Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    length: usize,
+    width: usize,
+    heads: usize,
+    head: usize,
+}
+
+/// Which head of which signal.
+#[derive(Clone, Copy)]
+struct HeadIndex {
+    signal: usize,
+    number: usize,
+}
+
+impl Sizes {
+    /// # Panics
+    /// Where the shape is not that of queries, keys and values of so many heads.
+    fn of(qkv: &FlexTensor, heads: usize) -> Self {
+        let shape = qkv.layout().shape().to_vec();
+        let [batch, length, parts] = shape[..] else {
+            panic!("attend: expected [B, L, 3·d], found {shape:?}")
+        };
+        let width = parts / 3;
+        assert!(heads > 0 && parts % 3 == 0 && width % heads == 0, "attend: {heads} heads of {shape:?}");
+        Self { batch, length, width, heads, head: width / heads }
+    }
+
+    fn heads(self) -> impl IndexedParallelIterator<Item = HeadIndex> {
+        let heads = self.heads;
+        (0..self.batch * heads)
+            .into_par_iter()
+            .map(move |index| HeadIndex { signal: index / heads, number: index % heads })
+    }
+
+    fn at(self, qkv: &[f32], head: HeadIndex) -> Head<'_> {
+        let signal = &qkv[head.signal * self.length * 3 * self.width..];
+        let part = |part: usize| {
+            let first = part * self.width + head.number * self.head;
+            View::within(&signal[first..], self.length, self.head, 3 * self.width)
+        };
+        Head {
+            queries: part(0),
+            keys: part(1),
+            values: part(2),
+            length: self.length,
+            scale: 1.0 / (self.head as f32).sqrt(),
+        }
+    }
+
+    /// Puts what every head gave, `[L, h]` each, side by side as part `part` of `parts`.
+    fn gather<H: AsRef<[f32]> + Sync>(self, of_heads: &[H], part: usize, parts: usize, out: &mut [f32]) {
+        let signals =
+            out.par_chunks_mut(self.length * parts * self.width).zip(of_heads.par_chunks(self.heads));
+        signals.for_each(|(out, of_heads)| {
+            for (position, out) in out.chunks_exact_mut(parts * self.width).enumerate() {
+                let out = out[part * self.width..][..self.width].chunks_exact_mut(self.head);
+                for (out, of_head) in out.zip(of_heads) {
+                    out.copy_from_slice(&of_head.as_ref()[position * self.head..][..self.head]);
+                }
+            }
+        });
+    }
+}
+
+/// One head of one signal: `[L, h]` three times.
+struct Head<'a> {
+    queries: View<'a>,
+    keys: View<'a>,
+    values: View<'a>,
+    length: usize,
+    scale: f32,
+}
+
+impl Head<'_> {
+    /// `softmax(scale·Q·Kᵀ)·V`, `[L, h]`.
+    fn attended(&self, isa: Isa) -> Vec<f32> {
+        row_products(isa, self.queries, self.keys.transposed(), self.values, |scores| {
+            softmax_rows(isa, scores, self.length, self.scale);
+        })
+    }
+
+    /// Of queries, keys and values, where `wanted` is that of the result.
+    fn gradients(&self, isa: Isa, wanted: View) -> [Vec<f32>; 3] {
+        let square = |values| View::new(values, self.length, self.length);
+        let mut shares = small_product(isa, self.queries, self.keys.transposed()); // [L, L]
+        softmax_rows(isa, &mut shares, self.length, self.scale);
+        let for_values = small_product(isa, square(&shares).transposed(), wanted);
+        let mut for_scores = small_product(isa, wanted, self.values.transposed()); // [L, L]
+        softmax_rows_backward(isa, &shares, &mut for_scores, self.length, self.scale);
+        let for_queries = small_product(isa, square(&for_scores), self.keys);
+        let for_keys = small_product(isa, square(&for_scores).transposed(), self.queries);
+        [for_queries, for_keys, for_values]
+    }
+}
+
+for_every_isa! {
+    /// Every row of `length` scores, times `scale`, becomes its softmax.
+    fn softmax_rows(scores: &mut [f32], length: usize, scale: f32) {
+        for row in scores.chunks_exact_mut(length) {
+            let top = row.iter().fold(f32::NEG_INFINITY, |top, score| if *score > top { *score } else { top });
+            for score in row.iter_mut() {
+                *score = exp((*score - top) * scale);
+            }
+            let inverse = 1.0 / sum(row.iter().copied());
+            for score in row.iter_mut() {
+                *score *= inverse;
+            }
+        }
+    }
+}
+
+for_every_isa! {
+    /// Gradients of the shares become those of the scores before scaling.
+    fn softmax_rows_backward(shares: &[f32], gradient: &mut [f32], length: usize, scale: f32) {
+        for (shares, gradient) in shares.chunks_exact(length).zip(gradient.chunks_exact_mut(length)) {
+            let along = sum(shares.iter().zip(gradient.iter()).map(|(share, gradient)| share * gradient));
+            for (share, gradient) in shares.iter().zip(gradient) {
+                *gradient = share * (*gradient - along) * scale;
+            }
+        }
+    }
+}

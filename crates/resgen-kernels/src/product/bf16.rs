@@ -1,0 +1,311 @@
+//! Products of numbers rounded to bf16, added up in f32, by the processor's own instructions for that.
+//!
+//! 1. The right matrix is packed into panels of [`COLUMNS`] columns; two numbers that are multiplied with the same column
+//!    and added up together lie side by side (`[K/2, COLUMNS, 2]`, in two halves of 16 columns).
+//! 2. Blocks of rows of the left matrix are shared out to the threads; each rounds and copies its own.
+//! 3. A tile of rows meets a panel: their part of the result is added up in registers.
+//!
+//! An instruction set is used only after it has given the right product once (see [`Unit::best`]).
+
+use std::sync::OnceLock;
+
+use burn::tensor::bf16;
+use rayon::prelude::*;
+
+use super::matrix::Finish;
+use super::view::View;
+use crate::isa::Isa;
+use crate::loops::gelu_in_place;
+use crate::scratch::with_scratch;
+
+/// Columns of a panel.
+const COLUMNS: usize = 32;
+/// Columns of half a panel: a row of it fills the widest register, 16 pairs.
+const HALF: usize = 16;
+/// What the number of terms of a sum is filled up to, with zeros: the width of an AMX tile.
+const TERMS: usize = 32;
+/// Numbers of a block of the left matrix: it stays in the second-level cache.
+const BLOCK: usize = 96 * 1024;
+/// Panels that are packed together.
+const NEIGHBOURS: usize = 4;
+
+/// Instructions that multiply bf16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// None: numbers one by one. It says what the others have to do, and is never the best.
+    Portable,
+    /// Vectors of 32, AVX512_BF16.
+    Avx512,
+    /// Tiles of 16 by 32, AMX-BF16.
+    Amx,
+}
+
+impl Unit {
+    /// Those that this processor and its system have, the slowest first.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if super::avx512::is_there() {
+                found.push(Self::Avx512);
+            }
+            if super::amx::is_there() {
+                found.push(Self::Amx);
+            }
+        }
+        found
+    }
+
+    /// The fastest that is there and has just multiplied two small matrices right.
+    pub fn best() -> Option<Self> {
+        static BEST: OnceLock<Option<Unit>> = OnceLock::new();
+        let find = || Self::available().into_iter().skip(1).rev().find(|unit| unit.multiplies_right());
+        *BEST.get_or_init(find)
+    }
+
+    fn multiplies_right(self) -> bool {
+        // Sums of small whole numbers are exact.
+        let (m, k, n) = (35, 67, 33);
+        let a: Vec<f32> = (0..m * k).map(|index| (index % 7) as f32 - 3.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|index| (index % 5) as f32 - 2.0).collect();
+        let mut out = vec![f32::NAN; m * n];
+        let (a, b) = (View::new(&a, m, k), View::new(&b, k, n));
+        product(self, a, b, None, Finish::Plain, &mut out);
+        (0..m * n).all(|place| {
+            let (row, column) = (place / n, place % n);
+            let terms = (0..k).map(|term| a.values[row * k + term] * b.values[term * n + column]);
+            terms.sum::<f32>() == out[place]
+        })
+    }
+
+    /// Rows of a tile.
+    fn rows(self) -> usize {
+        match self {
+            Self::Portable | Self::Avx512 => 12,
+            Self::Amx => 32,
+        }
+    }
+
+    /// Adds up the product of a tile and a panel.
+    ///
+    /// # Shapes
+    /// tile `[rows, K]`, panel `[2, K/2, HALF, 2]` → sums `[rows, COLUMNS]`; K is a multiple of [`TERMS`]
+    fn multiply(self, tile: &[u16], panel: &[u16], sums: &mut [f32]) {
+        let terms = panel.len() / COLUMNS;
+        assert!(terms.is_multiple_of(TERMS) && tile.len() == self.rows() * terms);
+        assert!(panel.len() == terms * COLUMNS && sums.len() == self.rows() * COLUMNS);
+        match self {
+            Self::Portable => multiply_one_by_one(tile, panel, sums, terms),
+            // SAFETY: the value exists only where the instructions do, and the sizes were just checked.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { super::avx512::multiply(tile, panel, sums, terms) },
+            // SAFETY: as above; tiles are set up by whoever holds an `amx::Tiles`.
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => unsafe { super::amx::multiply(tile, panel, sums, terms) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Amx => unreachable!("instructions of another processor"),
+        }
+    }
+}
+
+/// See [`Unit::multiply`].
+fn multiply_one_by_one(tile: &[u16], panel: &[u16], sums: &mut [f32], terms: usize) {
+    let value = |bits: u16| f32::from_bits(u32::from(bits) << 16);
+    let (halves, pairs) = (panel.as_chunks::<{ 2 * HALF }>().0, terms / 2);
+    for (row, sums) in sums.chunks_exact_mut(COLUMNS).enumerate() {
+        for (column, sum) in sums.iter_mut().enumerate() {
+            let term = |term: usize| {
+                let pair = halves[column / HALF * pairs + term / 2];
+                value(tile[row * terms + term]) * value(pair[2 * (column % HALF) + term % 2])
+            };
+            *sum = (0..terms).map(term).sum();
+        }
+    }
+}
+
+/// A number that becomes a bf16.
+pub trait Rounds: Copy + Sync {
+    /// The bits of the nearest bf16.
+    fn bits(self) -> u16;
+}
+
+impl Rounds for f32 {
+    #[inline(always)]
+    fn bits(self) -> u16 {
+        let bits = self.to_bits();
+        let nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16; // of two equally near, the even one
+        (if self.is_nan() { (bits >> 16) | 0x40 } else { nearest }) as u16
+    }
+}
+
+impl Rounds for bf16 {
+    #[inline(always)]
+    fn bits(self) -> u16 {
+        self.to_bits()
+    }
+}
+
+/// Writes `finish(a·b + bias)` to `out`, row by row, with a and b rounded to bf16.
+///
+/// # Shapes
+/// a `[M, K]`, b `[K, N]`, bias `[N]`, out `[M, N]`
+///
+/// # Panics
+/// Where the shapes do not belong together.
+pub fn product<A: Rounds, B: Rounds>(
+    unit: Unit,
+    a: View<A>,
+    b: View<B>,
+    bias: Option<&[f32]>,
+    finish: Finish,
+    out: &mut [f32],
+) {
+    assert_eq!(a.columns, b.rows, "inner sizes of a product");
+    assert!(bias.is_none_or(|bias| bias.len() == b.columns), "size of a bias");
+    assert_eq!(out.len(), a.rows * b.columns, "size of a product");
+    if out.is_empty() {
+        return;
+    }
+    let terms = a.columns.next_multiple_of(TERMS);
+    let fair = a.rows.div_ceil(rayon::current_num_threads());
+    let rows = (BLOCK / terms.max(1)).min(fair).next_multiple_of(unit.rows());
+    with_scratch(b.columns.div_ceil(COLUMNS) * COLUMNS * terms, |panels: &mut [u16]| {
+        let parts = panels.par_chunks_mut((NEIGHBOURS * COLUMNS * terms).max(1)).enumerate();
+        parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * COLUMNS, terms, out));
+        let work = Work { unit, panels, terms, columns: b.columns, bias, finish };
+        let blocks = out.par_chunks_mut(rows * b.columns).enumerate();
+        blocks.for_each(|(block, out)| work.fill(a, block * rows, out));
+    });
+}
+
+/// Columns from `first` on as `[panels, 2, K/2, HALF, 2]`, with zeros where there are no more rows or columns.
+fn pack_panels<B: Rounds>(b: View<B>, first: usize, terms: usize, out: &mut [u16]) {
+    out.fill(0);
+    let halves = out.as_chunks_mut::<{ 2 * HALF }>().0; // [panels · 2 · K/2] of [HALF, 2]
+    let pairs = terms / 2;
+    let count = (halves.len() / pairs.max(1) * HALF).min(b.columns - first);
+    for row in 0..b.rows {
+        let values = &b.values[row * b.row_step + first * b.column_step..];
+        if b.column_step == 1 {
+            for (half, values) in values[..count].chunks(HALF).enumerate() {
+                let out = &mut halves[half * pairs + row / 2];
+                for (lane, value) in values.iter().enumerate() {
+                    out[2 * lane + row % 2] = value.bits();
+                }
+            }
+        } else {
+            for (column, value) in values.iter().step_by(b.column_step).take(count).enumerate() {
+                halves[column / HALF * pairs + row / 2][2 * (column % HALF) + row % 2] = value.bits();
+            }
+        }
+    }
+}
+
+/// `count` rows from `first` on as `[rows, K]`, with zeros where there are no more rows or columns.
+fn pack_rows<A: Rounds>(a: View<A>, first: usize, count: usize, terms: usize, out: &mut [u16]) {
+    for (row, out) in out.chunks_exact_mut(terms.max(1)).enumerate() {
+        let filled = if row < count { a.columns } else { 0 };
+        let values = a.values[((first + row) * a.row_step).min(a.values.len())..].iter();
+        let values = values.step_by(a.column_step).take(filled);
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = value.bits());
+        out[filled..].fill(0);
+    }
+}
+
+/// What all blocks have in common.
+struct Work<'a> {
+    unit: Unit,
+    panels: &'a [u16],
+    terms: usize,
+    columns: usize,
+    bias: Option<&'a [f32]>,
+    finish: Finish,
+}
+
+impl Work<'_> {
+    /// Rows of the result, from `start` on.
+    fn fill<A: Rounds>(&self, a: View<A>, start: usize, out: &mut [f32]) {
+        let (rows, tile_rows, terms) = (out.len() / self.columns, self.unit.rows(), self.terms);
+        #[cfg(target_arch = "x86_64")]
+        let _tiles = (self.unit == Unit::Amx).then(super::amx::Tiles::set_up);
+        with_scratch(rows.next_multiple_of(tile_rows) * terms, |block: &mut [u16]| {
+            pack_rows(a, start, rows, terms, block);
+            let mut sums = [0.0; 32 * COLUMNS];
+            let sums = &mut sums[..tile_rows * COLUMNS];
+            for first in (0..self.columns).step_by(COLUMNS) {
+                let panel = &self.panels[first * terms..][..COLUMNS * terms];
+                for row in (0..rows).step_by(tile_rows) {
+                    self.unit.multiply(&block[row * terms..][..tile_rows * terms], panel, sums);
+                    self.put(sums, first, &mut out[row * self.columns..]);
+                }
+            }
+        });
+    }
+
+    /// Finishes the sums of a tile and a panel and copies those that belong to the result.
+    fn put(&self, sums: &mut [f32], first: usize, out: &mut [f32]) {
+        let count = COLUMNS.min(self.columns - first);
+        if let Some(bias) = self.bias {
+            for sums in sums.chunks_exact_mut(COLUMNS) {
+                sums.iter_mut().zip(&bias[first..first + count]).for_each(|(sum, bias)| *sum += bias);
+            }
+        }
+        if let Finish::Gelu = self.finish {
+            gelu_in_place(Isa::best(), sums);
+        }
+        for (sums, out) in sums.chunks_exact(COLUMNS).zip(out.chunks_mut(self.columns)) {
+            out[first..first + count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_round_to_the_nearest_bf16() {
+        let values =
+            [0.0, -0.0, 1.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, 3.3e38, -1e-40, f32::INFINITY, 0.1];
+        for value in values {
+            assert_eq!(Rounds::bits(value), bf16::from_f32(value).to_bits(), "{value}");
+        }
+        assert!(bf16::from_bits(Rounds::bits(f32::NAN)).is_nan());
+    }
+
+    #[test]
+    fn every_unit_of_this_processor_gives_the_product() {
+        let whole = |count: usize, salt: u64| -> Vec<f32> {
+            let value = |index: u64| ((index + 1) * 2_654_435_761 + salt * 97) >> 7;
+            (0..count as u64).map(|index| (value(index) % 7) as f32 - 3.0).collect()
+        };
+        for [m, k, n] in
+            [[1, 1, 1], [7, 5, 17], [12, 32, 32], [131, 600, 45], [64, 384, 100], [0, 3, 4], [3, 0, 4]]
+        {
+            let (a, b, bias) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3));
+            let views = [
+                (View::new(&a, m, k), View::new(&b, k, n)),
+                (View::new(&a, k, m).transposed(), View::new(&b, n, k).transposed()),
+            ];
+            for (a, b) in views {
+                let at =
+                    |m: View, row: usize, column: usize| m.values[row * m.row_step + column * m.column_step];
+                let expected =
+                    |row, column| (0..k).map(|term| at(a, row, term) * at(b, term, column)).sum::<f32>();
+                for unit in Unit::available() {
+                    let mut out = vec![f32::NAN; m * n];
+                    product(unit, a, b, Some(&bias), Finish::Plain, &mut out);
+                    for (place, found) in out.into_iter().enumerate() {
+                        let (row, column) = (place / n, place % n);
+                        assert_eq!(
+                            found,
+                            expected(row, column) + bias[column],
+                            "{unit:?} {m}×{k}×{n} at {row}, {column}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Residual quantization: hand-derived codes, and the fast bodies against the reference over odd shapes.
+
+mod common;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use common::devices;
+use resgen_kernels::quantizer::{quantize, reference};
+
+fn floats<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn integers(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+fn read(codes: Tensor<2, Int>) -> Vec<i32> {
+    codes.try_into_vec_as().unwrap()
+}
+
+/// Whole numbers from −4 to 4: distances are exact in f32 whatever the order of their sums, and ties are common.
+fn whole(count: usize, seed: u64) -> Vec<f32> {
+    let mixed = |index: u64| (seed << 32 | index).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    (0..count as u64).map(|index| (mixed(index) % 9) as f32 - 4.0).collect()
+}
+
+type Quantize = fn(Tensor<2>, Tensor<3>, Tensor<1, Int>, usize) -> Tensor<2, Int>;
+const BODIES: [Quantize; 2] = [quantize, reference::quantize];
+
+#[test]
+fn every_depth_encodes_what_is_left() {
+    for device in devices() {
+        for body in BODIES {
+            // Coarse {0, 10}, fine {−1, +1}: 9.2 → 10 − 1, 0.4 → 0 + 1, 11 → 10 + 1.
+            let vectors = floats(vec![0.0, 10.0, -1.0, 1.0], [2, 2, 1], &device);
+            let latents = floats(vec![9.2, 0.4, 11.0], [3, 1], &device);
+            let all = body(latents.clone(), vectors.clone(), integers(vec![0; 3], &device), 2);
+            assert_eq!(read(all), [1, 0, 0, 1, 1, 1]);
+            // From the second depth on: only the sign counts. From the third: nothing is quantized.
+            let some = body(latents, vectors, integers(vec![0, 1, 2], &device), 2);
+            assert_eq!(read(some), [1, 0, 0, 1, 0, 0]);
+        }
+    }
+}
+
+#[test]
+fn of_equally_near_codes_the_first_is_taken() {
+    for device in devices() {
+        // The reference takes what the backend's argmin does; the fast bodies promise the first.
+        let vectors = floats(vec![3.0, 1.0, -1.0, 1.0, -1.0], [1, 5, 1], &device);
+        let codes = quantize(floats(vec![0.0], [1, 1], &device), vectors, integers(vec![0], &device), 3);
+        // 0 is as near to 1 as to −1; what is left of it, −1, is a code, and then 0 is left again.
+        assert_eq!(read(codes), [1, 2, 1]);
+    }
+}
+
+#[test]
+fn bodies_agree_over_odd_shapes() {
+    // rows, books, V, H, D
+    let shapes = [
+        (1, 1, 1, 1, 1),
+        (3, 2, 5, 3, 2),
+        (0, 2, 4, 3, 2),
+        (97, 1, 33, 7, 5),
+        (50, 3, 257, 64, 3),
+        (11, 9, 130, 31, 9),
+        (8, 1, 1024, 256, 2),
+    ];
+    for (rows, books, vocabulary, width, depth) in shapes {
+        let first: Vec<i32> = (0..rows as i32).map(|row| row * 7 % (depth as i32 + 1)).collect();
+        let on = |device: &Device, body: Quantize| {
+            let latents = floats(whole(rows * width, 1), [rows, width], device);
+            let vectors = floats(whole(books * vocabulary * width, 2), [books, vocabulary, width], device);
+            read(body(latents, vectors, integers(first.clone(), device), depth))
+        };
+        let expected = on(&Device::flex(), reference::quantize);
+        for device in devices() {
+            let found = on(&device, quantize);
+            assert!(found == expected, "{rows} rows, {books} books of {vocabulary}×{width}, {depth} depths");
+        }
+    }
+}
+
+#[test]
+fn more_distances_than_a_slice_holds_make_no_difference() {
+    // The reference works in slices of 2²⁴ distances.
+    let (rows, vocabulary) = ((1 << 12) + 3, 1 << 12);
+    let line = |count: usize| (0..count).map(|value| value as f32).collect::<Vec<_>>();
+    let device = Device::flex();
+    let latents = floats(line(rows), [rows, 1], &device);
+    let vectors = floats(line(vocabulary), [1, vocabulary, 1], &device);
+    let expected: Vec<i32> = (0..rows as i32).map(|row| row.min(vocabulary as i32 - 1)).collect();
+    for body in BODIES {
+        assert!(
+            read(body(latents.clone(), vectors.clone(), integers(vec![0; rows], &device), 1)) == expected
+        );
+    }
+}
