@@ -75,10 +75,26 @@ fn vulkan(_number: Option<usize>) -> Result<Device> {
     Err(left_out("vulkan"))
 }
 
+/// Has what is found out about a card (the fastest variants of kernels, and their compiled code) kept in the user's
+/// cache, so that the next run begins with it. Settings of CubeCL's own, in its file or environment, come first.
+#[cfg(feature = "gpu")]
+fn keep_tuning() {
+    use cubecl::config::cache::CacheConfig;
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    if matches!(config.environment.path, CacheConfig::Target) {
+        config.environment.path = CacheConfig::Global;
+    }
+    config.compilation.cache = true;
+    // Where it is already set, a device was opened before.
+    CubeClRuntimeConfig::try_set(config);
+}
+
 /// The device, once it has computed something. Where there is no card or no driver, the backend panics.
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[cfg(feature = "gpu")]
 fn answering(name: &str, open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Result<Device> {
     use burn::tensor::Tensor;
+    keep_tuning();
     let said = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
     let tried = std::panic::catch_unwind(|| {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
 use resgen_core::nn::transformer::TrunkConfig;
-use resgen_core::nn::{Builder, parameters};
+use resgen_core::nn::{Builder, Precision, parameters};
 use resgen_core::progress::Silent;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::rvq::{Codebooks, Codes, Sharing};
@@ -78,10 +78,11 @@ fn run_config() -> RunConfig {
         preview_every: 0,
         rate: RateConfig { peak: 3e-3, warmup: 20, decay: Decay::Cosine, floor: 0.05 },
         optimizer: Default::default(),
+        precision: Precision::F32,
     }
 }
 
-fn learner() -> GeneratorLearner {
+fn learner(config: &RunConfig) -> GeneratorLearner {
     let tokenizer = tokenizer();
     let model = ModelConfig {
         kind: GeneratorKind::Resgen,
@@ -98,7 +99,7 @@ fn learner() -> GeneratorLearner {
         preset: Preset { steps: 4, guidance: 1.0, ..Preset::default() },
         licence: "none".into(),
     };
-    GeneratorLearner::new(model, parts, &run_config(), &Device::flex()).unwrap()
+    GeneratorLearner::new(model, parts, config, &Device::flex()).unwrap()
 }
 
 /// Trains in `folder`; `stop_at` asks to stop once that many steps are done.
@@ -106,7 +107,7 @@ fn train(folder: &std::path::Path, config: &RunConfig, workers: usize) -> (Gener
     let (codes, classes) = data();
     let mut source =
         TokenSource::new(codes, classes, config.seed, config.batch, config.micro_batches).unwrap();
-    let mut learner = learner();
+    let mut learner = learner(config);
     let stop = AtomicBool::new(false);
     let context =
         RunContext { folder, config: serde_json::Value::Null, progress: &mut Silent, stop: &stop, workers };
@@ -116,8 +117,17 @@ fn train(folder: &std::path::Path, config: &RunConfig, workers: usize) -> (Gener
 
 #[test]
 fn learns_the_codes_of_each_class() {
+    check_learning(Precision::F32);
+}
+
+#[test]
+fn learns_as_much_with_products_in_bf16() {
+    check_learning(Precision::Bf16);
+}
+
+fn check_learning(precision: Precision) {
     let folder = tempfile::tempdir().unwrap();
-    let (learner, outcome) = train(folder.path(), &run_config(), 2);
+    let (learner, outcome) = train(folder.path(), &RunConfig { precision, ..run_config() }, 2);
     assert!(matches!(outcome, Outcome::Finished { .. }));
 
     let losses = ScalarTable::read(folder.path().join("log.csv")).unwrap().series("loss");
@@ -129,7 +139,7 @@ fn learns_the_codes_of_each_class() {
     assert!(last < blind - 3.0, "{last} is not 3 nats below {blind}");
 
     // Samples must have the coarse codes of the class they were asked for; chance is one in eight.
-    let (model, tokenizer) = (learner.averaged(), tokenizer());
+    let (model, tokenizer) = (precision.of(learner.averaged()), tokenizer());
     let preset = Preset { steps: 4, guidance: 1.0, choice_temperature: 5.0, ..Preset::default() };
     let sampler = Unmasker::new(&model, tokenizer.books(), preset).unwrap();
     let classes: Vec<usize> = (0..40).map(|index| index % 2).collect();

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::commands::data;
 use crate::context::Context;
+use crate::named::PrecisionArgument;
 use crate::progress::TerminalProgress;
 use crate::signals;
 
@@ -33,6 +34,8 @@ pub struct TrainingArguments {
     /// Go on where the run in the folder stopped. Starts a run where there is none.
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    precision: PrecisionArgument,
 }
 
 impl TrainingArguments {
@@ -41,7 +44,11 @@ impl TrainingArguments {
     /// # Errors
     /// As [`config::load`], and where a value is out of range.
     pub fn load<C: Experiment>(&self) -> anyhow::Result<C> {
-        let loaded = config::load(&self.config, &self.set);
+        let mut set = self.set.clone();
+        if let Some(precision) = self.precision.precision {
+            set.push(format!("train.precision={}", serde_json::to_string(&precision)?));
+        }
+        let loaded = config::load(&self.config, &set);
         self.naming_config(loaded.and_then(|experiment: C| experiment.validate().map(|()| experiment)))
     }
 

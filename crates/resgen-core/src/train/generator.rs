@@ -18,9 +18,9 @@ use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
 use crate::mask::{MaskCounts, sample_training};
 use crate::model::{Resgen, ResgenConfig};
-use crate::nn::Builder;
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::transformer::TrunkConfig;
+use crate::nn::{Builder, Precision};
 use crate::random::{Purpose, fill_normal, stream, uniform};
 use crate::rvq::Codes;
 use crate::sample::{Preset, Request, Unmasker};
@@ -184,6 +184,12 @@ impl Generator {
         let model = parameters::load(blank, &file.tensors, "generator.")?;
         Ok(Self { header, model, tokenizer })
     }
+
+    /// The generator with networks rounded to a precision: to sample from, not to save.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        let (model, tokenizer) = (precision.of(self.model), self.tokenizer.in_precision(precision));
+        Self { model, tokenizer, ..self }
+    }
 }
 
 /// Everything a generator in training needs beside its config.
@@ -205,6 +211,7 @@ pub struct GeneratorLearner {
     config: ModelConfig,
     parts: GeneratorParts,
     seed: u64,
+    precision: Precision,
     device: Device,
     weights: Weights<Resgen>,
 }
@@ -238,7 +245,7 @@ impl GeneratorLearner {
         parameters::expect_possible(&Resgen::new(&mut Builder::blank(device), sizes.clone()), "model")?;
         let model = Resgen::new(&mut Builder::new(run.seed, device), sizes);
         let weights = Weights::new(model, run.optimizer);
-        Ok(Self { config, parts, seed: run.seed, device: device.clone(), weights })
+        Ok(Self { config, parts, seed: run.seed, precision: run.precision, device: device.clone(), weights })
     }
 
     /// Begins with the weights of `before` in place of random ones. Vectors of classes go by the classes' names:
@@ -354,7 +361,8 @@ impl Learner for GeneratorLearner {
         let target = target / scales + self.target_noise(step, &batch); // [N, H]
         let weight = masked.clone().reshape([rows]).greater_scalar(0).float(); // [N]
 
-        let model = self.weights.model().clone().train();
+        let masters = self.weights.model().clone().train();
+        let model = self.precision.of(masters.clone());
         let labels = self.integers(labels.into_iter().map(|label| label as i32).collect(), [count]);
         let out = model.forward(visible, masked, labels);
         let loss = model.head().loss(&out, target.clone(), weight.clone());
@@ -362,7 +370,7 @@ impl Learner for GeneratorLearner {
         let masked_positions = masks.iter().flat_map(|mask| mask.counts()).filter(|&&k| k > 0).count() as f64;
         let scalars = vec![scalar(&loss)? * masked_positions, scalar(&used)? * masked_positions];
         let sum = loss.mul_scalar(masked_positions);
-        let gradients = parameters::take_gradients(&model, &mut sum.backward());
+        let gradients = parameters::take_gradients(&masters, &mut sum.backward());
         Ok(GeneratorPart { gradients, scalars, masked_positions })
     }
 

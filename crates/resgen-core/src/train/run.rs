@@ -22,6 +22,7 @@ use super::rate::RateConfig;
 use super::weights::OptimizerConfig;
 use crate::atomic::remove_stale_temporaries;
 use crate::error::{Error, Result};
+use crate::nn::Precision;
 use crate::progress::Progress;
 use crate::workers::Workers;
 
@@ -60,6 +61,9 @@ pub struct RunConfig {
     /// Optimizer.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
+    /// Precision of products and convolutions; weights, moments and averages are always f32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")] // runs of before it was a key go on
+    pub precision: Precision,
 }
 
 impl RunConfig {

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::Context;
+use crate::named::PrecisionArgument;
 use crate::output;
 
 /// Arguments of `bench`.
@@ -39,6 +40,8 @@ pub struct Arguments {
     /// measures several in turn.
     #[arg(long, global = true)]
     on_request: bool,
+    #[command(flatten)]
+    precision: PrecisionArgument,
     #[command(subcommand)]
     case: CaseCommand,
 }
@@ -92,15 +95,22 @@ struct Measured {
 /// Where the case cannot be set up or done.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
+    let precision = arguments.precision.precision.unwrap_or_default();
     let mut case: Box<dyn Case> = match &arguments.case {
         CaseCommand::Prepare { out } => return prepare::write_models(out, context),
         CaseCommand::Sample(case) => {
-            return sampling::run(case, context, |case| measure(case, arguments, context));
+            return sampling::run(case, context, precision, |case| measure(case, arguments, context));
         }
-        CaseCommand::Train(case) => Box::new(training::Training::new(case, context, &device)?),
-        CaseCommand::TokenizerEncode(case) => Box::new(tokenizer::Encoding::new(case, context, &device)?),
-        CaseCommand::TokenizerDecode(case) => Box::new(tokenizer::Decoding::new(case, context, &device)?),
-        CaseCommand::TokenizerTrain(case) => Box::new(tokenizer::Training::new(case, context, &device)?),
+        CaseCommand::Train(case) => Box::new(training::Training::new(case, context, precision, &device)?),
+        CaseCommand::TokenizerEncode(case) => {
+            Box::new(tokenizer::Encoding::new(case, context, precision, &device)?)
+        }
+        CaseCommand::TokenizerDecode(case) => {
+            Box::new(tokenizer::Decoding::new(case, context, precision, &device)?)
+        }
+        CaseCommand::TokenizerTrain(case) => {
+            Box::new(tokenizer::Training::new(case, context, precision, &device)?)
+        }
         CaseCommand::RvqEncode(case) => Box::new(quantizer::Encoding::new(case, &device)?),
         CaseCommand::Mixture(case) => Box::new(mixture::Loss::new(case, context, &device)?),
         CaseCommand::Load(case) => Box::new(loading::Loading::new(case, context)?),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use resgen_core::model::Resgen;
+use resgen_core::nn::Precision;
 use resgen_core::sample::{Preset, Unmasker};
 use resgen_core::train::generator::Generator;
 
@@ -46,9 +47,10 @@ impl Case for Sampling<'_> {
 pub fn run(
     arguments: &Arguments,
     context: &Context,
+    precision: Precision,
     measure: impl FnOnce(&mut dyn Case) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let generator = model::generator(&arguments.model, &context.device()?)?;
+    let generator = model::generator(&arguments.model, &context.device()?)?.in_precision(precision);
     let preset = Preset { steps: arguments.steps, guidance: arguments.guidance, ..generator.header.preset };
     let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), preset)?;
     let classes = generator.header.classes.len();

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::nn::Precision;
 use resgen_core::random::{Purpose, fill_normal, stream};
 use resgen_core::rvq::Codes;
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
-use resgen_core::train::run;
+use resgen_core::train::run::{self, RunConfig};
 use resgen_core::train::tokenizer::{LossConfig, PictureBatch, TokenizerLearner};
 use resgen_core::workers::Workers;
 
@@ -32,8 +33,13 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    pub fn new(arguments: &Arguments, context: &Context, device: &Device) -> anyhow::Result<Self> {
-        let tokenizer = model::tokenizer(&arguments.model, device)?;
+    pub fn new(
+        arguments: &Arguments,
+        context: &Context,
+        precision: Precision,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        let tokenizer = model::tokenizer(&arguments.model, device)?.in_precision(precision);
         let parts = context.micro_batches(arguments.batch as usize);
         let side = tokenizer.config().resolution;
         let pictures = pixels(arguments.batch as usize, tokenizer.config());
@@ -66,8 +72,13 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    pub fn new(arguments: &Arguments, context: &Context, device: &Device) -> anyhow::Result<Self> {
-        let encoding = Encoding::new(arguments, context, device)?;
+    pub fn new(
+        arguments: &Arguments,
+        context: &Context,
+        precision: Precision,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        let encoding = Encoding::new(arguments, context, precision, device)?;
         let parts = encoding.codes()?;
         Ok(Self { tokenizer: encoding.tokenizer, parts, workers: encoding.workers, device: device.clone() })
     }
@@ -91,10 +102,16 @@ pub struct Training {
 }
 
 impl Training {
-    pub fn new(arguments: &Arguments, context: &Context, device: &Device) -> anyhow::Result<Self> {
+    pub fn new(
+        arguments: &Arguments,
+        context: &Context,
+        precision: Precision,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
         let tokenizer = model::tokenizer(&arguments.model, device)?;
         let parts = context.micro_batches(arguments.batch as usize);
         let settings = super::prepare::run_config(arguments.batch as usize, parts)?;
+        let settings = RunConfig { precision, ..settings };
         let losses = LossConfig { quantize_from: 0, ..LossConfig::default() };
         let (config, licence) = (tokenizer.config().clone(), String::new());
         let pixels = pixels(arguments.batch as usize, &config);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
+use resgen_core::nn::Precision;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::rvq::Codes;
 use resgen_core::schedule::MaskingSchedule;
@@ -10,7 +11,7 @@ use resgen_core::train::generator::{
     GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize,
 };
 use resgen_core::train::learner::BatchSource;
-use resgen_core::train::run;
+use resgen_core::train::run::{self, RunConfig};
 use resgen_core::train::tokens::TokenSource;
 use resgen_core::workers::Workers;
 
@@ -37,7 +38,12 @@ pub struct Training {
 }
 
 impl Training {
-    pub fn new(arguments: &Arguments, context: &Context, device: &Device) -> anyhow::Result<Self> {
+    pub fn new(
+        arguments: &Arguments,
+        context: &Context,
+        precision: Precision,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
         let before = model::generator(&arguments.model, device)?;
         let sizes = before.model.config().clone();
         let config = ModelConfig {
@@ -57,6 +63,7 @@ impl Training {
         };
         let micro_batches = context.micro_batches(arguments.batch as usize);
         let settings = super::prepare::run_config(arguments.batch as usize, micro_batches)?;
+        let settings = RunConfig { precision, ..settings };
         let mut learner = GeneratorLearner::new(config, parts, &settings, device)?;
         learner.start_from(before)?;
         let vocabulary = learner.tokenizer().books().vocabulary();

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
+use resgen_core::nn::Precision;
 use resgen_core::sample::{Preset, Unmasker};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
@@ -18,6 +19,7 @@ pub use drawing::{Drawing, draw_labelled};
 
 use crate::context::Context;
 use crate::model;
+use crate::named::PrecisionArgument;
 
 /// Classes and samples of each that the grid shows; the files are written all.
 const SHOWN: (usize, usize) = (64, 16);
@@ -52,6 +54,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
     #[command(flatten)]
+    precision: PrecisionArgument,
+    #[command(flatten)]
     settings: settings::SettingArguments,
     #[command(flatten)]
     keep: keep::KeepArguments,
@@ -62,6 +66,7 @@ pub struct Arguments {
 struct Drawn {
     model: PathBuf,
     seed: u64,
+    precision: Precision,
     settings: Preset,
     grid: PathBuf,
     samples: Vec<Sample>,
@@ -83,7 +88,8 @@ struct Sample {
 /// Where the model cannot be read, a setting is out of range, or the folder cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
-    let generator = model::generator(&arguments.model, &device)?;
+    let precision = arguments.precision.precision.unwrap_or_default();
+    let generator = model::generator(&arguments.model, &device)?.in_precision(precision);
     let names = &generator.header.classes;
     let classes = classes::resolve(&arguments.class, names)?;
     let settings = arguments.settings.over(generator.header.preset);
@@ -117,6 +123,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let result = Drawn {
         model: arguments.model.clone(),
         seed: arguments.seed,
+        precision,
         settings,
         grid: "grid.png".into(),
         samples: labels.iter().enumerate().map(sample).collect(),

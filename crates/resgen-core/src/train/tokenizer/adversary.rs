@@ -5,13 +5,14 @@ use burn::tensor::{Device, Tensor};
 
 use super::scalar;
 use crate::error::{Error, Result};
-use crate::nn::Builder;
 use crate::nn::parameters::{self, NamedTensors};
+use crate::nn::{Builder, Precision};
 use crate::tokenizer::image::{
     AdversarialConfig, Balance, Discriminator, PixelGradients, adaptive_weight, discriminator_loss,
     generator_loss,
 };
-use crate::train::weights::{Gradient, OptimizerConfig, Weights};
+use crate::train::run::RunConfig;
+use crate::train::weights::{Gradient, Weights};
 
 /// Names of the discriminator's tensors in a checkpoint begin with this.
 const PREFIX: &str = "discriminator.";
@@ -19,6 +20,7 @@ const PREFIX: &str = "discriminator.";
 /// A discriminator in training.
 pub(super) struct Adversary {
     config: AdversarialConfig,
+    precision: Precision,
     /// The discriminator, with optimizer moments of its own.
     pub weights: Weights<Discriminator>,
 }
@@ -41,9 +43,9 @@ pub(super) struct Lesson {
 
 impl Adversary {
     /// A fresh discriminator.
-    pub fn new(builder: &mut Builder, config: AdversarialConfig, optimizer: OptimizerConfig) -> Self {
+    pub fn new(builder: &mut Builder, config: AdversarialConfig, run: &RunConfig) -> Self {
         let discriminator = Discriminator::new(builder, &config.discriminator);
-        Self { config, weights: Weights::new(discriminator, optimizer) }
+        Self { config, precision: run.precision, weights: Weights::new(discriminator, run.optimizer) }
     }
 
     /// Whether it takes part in this step.
@@ -56,17 +58,19 @@ impl Adversary {
     pub fn pull(&self, reconstruction: Tensor<4>) -> Result<Pull> {
         let leaf = reconstruction.without_autodiff().autodiff().require_grad();
         // Its parameters are not tracked here: only the pixels' gradient is worked out.
-        let loss = generator_loss(self.weights.model().logits(leaf.clone()));
+        let model = self.precision.of(self.weights.model().clone());
+        let loss = generator_loss(model.logits(leaf.clone()));
         Ok(Pull { gradient: gradient_of(&leaf, &loss)?, loss: scalar(&loss)? })
     }
 
     /// # Shapes
     /// `[B, 3, S, S]` twice; neither gets a gradient
     pub fn lesson(&self, pixels: Tensor<4>, reconstruction: Tensor<4>) -> Result<Lesson> {
-        let model = self.weights.model().clone().train();
+        let masters = self.weights.model().clone().train();
+        let model = self.precision.of(masters.clone());
         let logits = |x: Tensor<4>| model.logits(x.without_autodiff().autodiff());
         let loss = discriminator_loss(logits(pixels), logits(reconstruction));
-        let gradients = parameters::take_gradients(&model, &mut loss.backward());
+        let gradients = parameters::take_gradients(&masters, &mut loss.backward());
         Ok(Lesson { gradients, loss: scalar(&loss)? })
     }
 

@@ -28,8 +28,8 @@ use super::run::RunConfig;
 use super::scalar;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
-use crate::nn::Builder;
 use crate::nn::parameters::{self, NamedTensors};
+use crate::nn::{Builder, Precision};
 use crate::rvq::{CodebookLearner, CodebookStatistics, Codebooks};
 use crate::signal::Picture;
 use crate::tokenizer::image::Autoencoder;
@@ -53,6 +53,7 @@ pub struct TokenizerLearner {
     config: ImageTokenizerConfig,
     losses: LossConfig,
     seed: u64,
+    precision: Precision,
     licence: String,
     device: Device,
     weights: Weights<Autoencoder>,
@@ -91,13 +92,14 @@ impl TokenizerLearner {
         let mut builder = Builder::new(run.seed, device);
         let autoencoder = Autoencoder::new(&mut builder, &config);
         let adversarial = losses.adversarial.filter(|adversarial| adversarial.weight > 0.0);
-        let adversary = adversarial.map(|config| Adversary::new(&mut builder, config, run.optimizer));
+        let adversary = adversarial.map(|config| Adversary::new(&mut builder, config, run));
         let books = Codebooks::zeros(config.depth, config.sharing, config.vocabulary, config.latent, device)?;
         Ok(Self {
             objective: Objective::new(&losses, device)?,
             adversary,
             losses,
             seed: run.seed,
+            precision: run.precision,
             licence,
             device: device.clone(),
             weights: Weights::new(autoencoder, run.optimizer),

@@ -44,7 +44,8 @@ struct Decoded {
 impl TokenizerLearner {
     /// Gradients and measurements of one micro-batch.
     pub(super) fn pass(&self, step: u64, batch: PictureBatch) -> Result<TokenizerPart> {
-        let model = self.weights.model().clone().train();
+        let masters = self.weights.model().clone().train();
+        let model = self.precision.of(masters.clone());
         let pixels = self.pixels(batch.pixels)?;
         let encoded = self.encode(&model, step, batch.first, pixels.clone());
         let features = model.decoder.features(encoded.latents);
@@ -60,7 +61,7 @@ impl TokenizerLearner {
             measured.loss += value * self.config.codebook.commitment;
             target = target + commitment * self.config.codebook.commitment;
         }
-        let gradients = parameters::take_gradients(&model, &mut target.backward());
+        let gradients = parameters::take_gradients(&masters, &mut target.backward());
         Ok(TokenizerPart { count: 1, gradients, discriminator, statistics: encoded.statistics, measured })
     }
 
