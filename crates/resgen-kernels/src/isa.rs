@@ -16,18 +16,22 @@ pub enum Isa {
 impl Isa {
     /// Those that this processor has.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
-        let mut found = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Self::Avx2);
-                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                    found.push(Self::Avx512);
-                }
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| isa.is_there()).collect()
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                let has_wider = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+                has_wider && Self::Avx2.is_there()
             }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
         }
-        found
     }
 
     /// The widest that this processor has.
@@ -35,9 +39,7 @@ impl Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Self::available().into_iter().max().unwrap_or(Self::Portable))
     }
-}
 
-impl Isa {
     /// The most that [`Isa::tile_rows`] gives.
     pub const MOST_TILE_ROWS: usize = 6;
 

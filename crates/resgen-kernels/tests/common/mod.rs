@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 /// The CPU, and what the features of this crate add to it.
 pub fn devices() -> Vec<Device> {
-    #[allow(unused_mut)]
+    #[allow(unused_mut)] // without such a feature nothing is added
     let mut devices = vec![Device::flex()];
     #[cfg(feature = "vulkan")]
     devices.push(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice));
