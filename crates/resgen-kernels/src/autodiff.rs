@@ -1,11 +1,11 @@
 //! Backward passes of the fused operations.
 
-use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, TensorMetadata};
 
 use crate::{FusedGradients, FusedOps};
 
@@ -75,6 +75,58 @@ impl<B: FusedGradients> Backward<B, 1> for Attend {
     }
 }
 
+#[derive(Debug)]
+struct Convolution {
+    size: [usize; 2],
+    stride: usize,
+    padding: usize,
+}
+
+impl<B: FusedGradients> Backward<B, 3> for Convolution {
+    type State = [B::FloatTensorPrimitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight] = ops.state;
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let Self { size, stride, padding } = self;
+        let gradient = grads.consume::<B>(&ops.node);
+        if let Some(parent) = of_bias {
+            grads.register::<B>(parent.id, B::affine_backward_bias(gradient.clone()));
+        }
+        if let Some(parent) = of_weight {
+            let of_weight = B::convolve_backward_weight(x, weight.clone(), gradient.clone(), stride, padding);
+            grads.register::<B>(parent.id, of_weight);
+        }
+        if let Some(parent) = of_x {
+            grads.register::<B>(
+                parent.id,
+                B::convolve_backward_input(weight, gradient, size, stride, padding),
+            );
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GroupNorm {
+    groups: usize,
+    is_gated: bool,
+}
+
+impl<B: FusedGradients> Backward<B, 3> for GroupNorm {
+    type State = [B::FloatTensorPrimitive; 3];
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, gain, bias] = ops.state;
+        let gradient = grads.consume::<B>(&ops.node);
+        let gradients = B::group_norm_backward(x, gain, bias, gradient, self.groups, self.is_gated);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
 impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
@@ -105,6 +157,53 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
                 prep.finish(qkv.primitive().clone(), B::attend(qkv.into_primitive(), heads))
             }
             OpsKind::UnTracked(prep) => prep.finish(B::attend(qkv.into_primitive(), heads)),
+        }
+    }
+
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        let shape = x.primitive().shape();
+        let size = [shape[1], shape[2]];
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let forward = |x, weight, bias| B::convolve(x, weight, bias, stride, padding);
+        let step = Convolution { size, stride, padding };
+        match Backward::<B, 3>::prepare::<C>(step, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let state = [x.primitive().clone(), weight.primitive().clone()];
+                prep.finish(
+                    state,
+                    forward(x.into_primitive(), weight.into_primitive(), bias.into_primitive()),
+                )
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(forward(x.into_primitive(), weight.into_primitive(), bias.into_primitive()))
+            }
+        }
+    }
+
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        is_gated: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), gain.node(), bias.node()];
+        let forward = |x, gain, bias| B::group_norm(x, gain, bias, groups, is_gated);
+        match Backward::<B, 3>::prepare::<C>(GroupNorm { groups, is_gated }, nodes).compute_bound().stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                let state = [x.primitive().clone(), gain.primitive().clone(), bias.primitive().clone()];
+                prep.finish(state, forward(x.into_primitive(), gain.into_primitive(), bias.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(forward(x.into_primitive(), gain.into_primitive(), bias.into_primitive()))
+            }
         }
     }
 

@@ -1,14 +1,14 @@
 //! Bodies for the CPU: one pass over memory each, rows side by side on all threads of the current pool.
 
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{Shape, TensorData};
+use burn::tensor::{DType, Shape, TensorData, bf16};
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 use crate::isa::Isa;
 use crate::loops::{gelu_backward_chunk, gelu_chunk, norm_rows, norm_rows_backward};
 use crate::product::{self, Finish};
-use crate::{FusedGradients, FusedOps};
+use crate::{FusedGradients, FusedOps, group_norm};
 
 /// Elements that one task works on.
 const CHUNK: usize = 16 * 1024;
@@ -16,6 +16,18 @@ const CHUNK: usize = 16 * 1024;
 /// A tensor to be written to. Flex's own way to make one zeroes and then copies it.
 pub(crate) fn blank(shape: &Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(vec![0f32; shape.num_elements()], shape.clone()))
+}
+
+/// A tensor's values in order, those of a bf16 tensor as f32.
+pub(crate) fn in_f32(tensor: FlexTensor) -> FlexTensor {
+    let tensor = tensor.to_contiguous();
+    if tensor.dtype() != DType::BF16 {
+        return tensor;
+    }
+    let mut out = blank(tensor.layout().shape());
+    let values = out.storage_mut::<f32>().iter_mut().zip(tensor.storage::<bf16>());
+    values.for_each(|(out, value)| *out = value.to_f32());
+    out
 }
 
 /// The values of a tensor in order, in a tensor that may be written to.
@@ -38,6 +50,26 @@ impl FusedOps for Flex {
 
     fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
         product::attend(qkv, heads)
+    }
+
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        product::convolve(x, weight, bias, stride, padding)
+    }
+
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        is_gated: bool,
+    ) -> FloatTensor<Self> {
+        group_norm::group_norm(x, gain, bias, groups, is_gated)
     }
 
     fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -94,6 +126,37 @@ impl FusedGradients for Flex {
         heads: usize,
     ) -> FloatTensor<Self> {
         product::attend_backward(qkv, gradient, heads)
+    }
+
+    fn convolve_backward_input(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        size: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        product::convolve_backward_input(weight, gradient, size, stride, padding)
+    }
+
+    fn convolve_backward_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        product::convolve_backward_weight(x, &weight, gradient, stride, padding)
+    }
+
+    fn group_norm_backward(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        groups: usize,
+        is_gated: bool,
+    ) -> [FloatTensor<Self>; 3] {
+        group_norm::group_norm_backward(x, gain, bias, gradient, groups, is_gated)
     }
 
     fn gelu_tanh_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -41,44 +41,32 @@ impl Isa {
     }
 
     /// The most that [`Isa::tile_rows`] gives.
-    pub const MOST_TILE_ROWS: usize = 6;
-
-    /// The one that products and searches run with. The compiler turns their loop into gathers for AVX-512, and into plain
-    /// multiplications for AVX2.
-    pub fn for_products() -> Self {
-        Self::best().min(Self::Avx2)
-    }
+    pub const MOST_TILE_ROWS: usize = 12;
 
     /// Rows of 16 numbers whose sums fill the vector registers, with room for what is multiplied.
     pub fn tile_rows(self) -> usize {
         match self {
             Self::Portable => 4,
-            Self::Avx2 | Self::Avx512 => Self::MOST_TILE_ROWS,
+            Self::Avx2 => 6,
+            Self::Avx512 => 12,
         }
     }
 }
 
-/// `a·b + c`, rounded once where the processor can do so in one instruction.
-#[inline(always)]
-pub fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
-/// Compiles a function for every instruction set; the first argument says which one runs. Inside it, `FMA` tells
-/// whether a product and a sum are one instruction, and `ROWS` is [`Isa::tile_rows`].
+/// Compiles a function for every instruction set; the first argument says which one runs.
 macro_rules! for_every_isa {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
         $visibility fn $name(isa: $crate::isa::Isa, $($arg: $type),*) {
             #[inline(always)]
-            fn body<const FMA: bool, const ROWS: usize>($($arg: $type),*) $body
+            fn body($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::isa::Isa;
                 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-                fn avx512($($arg: $type),*) { body::<true, 6>($($arg),*) }
+                fn avx512($($arg: $type),*) { body($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $type),*) { body::<true, 6>($($arg),*) }
+                fn avx2($($arg: $type),*) { body($($arg),*) }
                 // A caller may name an instruction set that this processor does not have.
                 match isa.min(Isa::best()) {
                     // SAFETY: the processor has every feature that the function was compiled for.
@@ -88,7 +76,7 @@ macro_rules! for_every_isa {
                     Isa::Portable => (),
                 }
             }
-            body::<false, 4>($($arg),*)
+            body($($arg),*)
         }
     };
 }

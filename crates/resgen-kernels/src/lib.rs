@@ -12,6 +12,7 @@ mod autodiff;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod cube_launch;
+mod group_norm;
 mod isa;
 mod loops;
 mod product;
@@ -22,6 +23,7 @@ mod scratch;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
+use burn::tensor::activation::silu;
 use burn::tensor::{DType, Tensor};
 
 /// The operations that a backend may bring a body of its own for.
@@ -49,6 +51,24 @@ pub trait FusedOps: Backend {
 
     /// See [`attend`].
     fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+
+    /// See [`convolve`].
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self>;
+
+    /// See [`group_norm`] and, where it is gated, [`group_norm_silu`].
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        is_gated: bool,
+    ) -> FloatTensor<Self>;
 }
 
 /// The backward passes of [`FusedOps`].
@@ -82,6 +102,34 @@ pub trait FusedGradients: FusedOps {
         gradient: FloatTensor<Self>,
         heads: usize,
     ) -> FloatTensor<Self>;
+
+    /// The gradient of [`convolve`]'s input, pictures of `size`.
+    fn convolve_backward_input(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        size: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of [`convolve`]'s weight, in f32; `weight` tells its precision.
+    fn convolve_backward_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self>;
+
+    /// The gradients of [`group_norm`]'s input, gain and bias.
+    fn group_norm_backward(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        groups: usize,
+        is_gated: bool,
+    ) -> [FloatTensor<Self>; 3];
 }
 
 /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
@@ -141,6 +189,48 @@ pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
         return reference::attend(qkv, heads);
     }
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
+}
+
+/// A convolution of channels-last pictures, with as much padding on every side. In bf16 as [`affine`].
+///
+/// # Shapes
+/// x f32 `[B, h, w, C]`, weight `[O, C, kh, kw]`, bias `[O]` → f32 `[B, h', w', O]` with h' = (h + 2·padding − kh)/stride + 1
+pub fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    padding: usize,
+) -> Tensor<4> {
+    if !has_fused_body(&x) {
+        return reference::convolve(x, weight, bias, stride, padding);
+    }
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, stride, padding))
+}
+
+/// Group norm (arXiv 1803.08494) of channels-last pictures, then `·gain + bias`.
+///
+/// # Shapes
+/// x `[B, h, w, C]`, gain and bias `[C]` → `[B, h, w, C]`; `groups` must divide C
+pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
+    if !has_fused_body(&x) {
+        return reference::group_norm(x, gain, bias, groups);
+    }
+    let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::group_norm(x, gain, bias, groups, false))
+}
+
+/// `y·σ(y)` of what [`group_norm`] gives.
+///
+/// # Shapes
+/// as there
+pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
+    if !has_fused_body(&x) {
+        return silu(reference::group_norm(x, gain, bias, groups));
+    }
+    let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::group_norm(x, gain, bias, groups, true))
 }
 
 fn has_fused_body<const D: usize>(x: &Tensor<D>) -> bool {

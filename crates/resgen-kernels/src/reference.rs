@@ -1,6 +1,7 @@
 //! The specification of every operation, in plain tensor operations.
 
 use burn::tensor::activation::softmax;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, FloatDType, Tensor, module};
 
 /// Added to the variance before the root.
@@ -40,4 +41,34 @@ pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let queries = split(0).mul_scalar(1.0 / (head as f32).sqrt());
     let scores = softmax(queries.matmul(split(1).swap_dims(2, 3)), 3); // [B, heads, L, L]
     scores.matmul(split(2)).swap_dims(1, 2).reshape([batch, length, width])
+}
+
+/// See [`crate::convolve`]; in bf16 as [`affine`].
+pub fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    padding: usize,
+) -> Tensor<4> {
+    let options = || ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+    let x = x.permute([0, 3, 1, 2]);
+    let out = match weight.dtype() {
+        DType::BF16 => {
+            module::conv2d(x.cast(FloatDType::BF16), weight, Some(bias), options()).cast(FloatDType::F32)
+        }
+        _ => module::conv2d(x, weight, Some(bias), options()),
+    };
+    out.permute([0, 2, 3, 1])
+}
+
+/// See [`crate::group_norm`].
+pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
+    let [batch, height, width, channels] = x.dims();
+    let x = x.reshape([batch, height * width, groups, channels / groups]);
+    let centred = x.clone() - x.mean_dims(&[1, 3]);
+    let variance = centred.clone().square().mean_dims(&[1, 3]);
+    let normal = centred / (variance + NORM_EPSILON).sqrt();
+    let per_channel = |values: Tensor<1>| values.reshape([1, 1, 1, channels]);
+    normal.reshape([batch, height, width, channels]) * per_channel(gain) + per_channel(bias)
 }

@@ -1,7 +1,10 @@
 //! Fast bodies against the reference bodies, forward and backward, over odd shapes.
 
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use resgen_kernels::{affine, affine_gelu, attend, gelu_tanh, modulated_norm, reference};
+use resgen_kernels::{
+    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, modulated_norm, reference,
+};
 
 /// Deterministic values in about ±4, different for every seed.
 fn values(count: usize, seed: u32) -> Vec<f32> {
@@ -28,6 +31,8 @@ fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
 
 // Both bodies round in f32 and sum in different orders; 2e-5 is some hundred roundings.
 const TOLERANCE: f32 = 2e-5;
+// Where thousands of numbers of both signs cancel, what is left is smaller than they are.
+const CANCELLED: f32 = 1e-4;
 
 #[test]
 fn gelu_agrees_with_its_reference() {
@@ -109,6 +114,9 @@ fn nothing_gives_nothing() {
     let none = affine(tensor([0, 2, 3], 1), tensor([3, 4], 2), tensor([4], 3));
     assert_eq!(none.dims(), [0, 2, 4]);
     assert_eq!(attend(tensor([0, 2, 12], 1), 1).dims(), [0, 2, 4]);
+    let nothing = convolve(tensor([0, 4, 4, 3], 1), tensor([5, 3, 3, 3], 2), tensor([5], 3), 2, 1);
+    assert_eq!(nothing.dims(), [0, 2, 2, 5]);
+    assert_eq!(group_norm(tensor([0, 2, 2, 4], 1), tensor([4], 2), tensor([4], 3), 2).dims(), [0, 2, 2, 4]);
 }
 
 #[test]
@@ -172,4 +180,97 @@ fn heads_do_not_mix() {
     let qkv = vec![1f32, 1.0, 0.0, 0.0, 2.0, 10.0, 1.0, 1.0, 0.0, 100.0, 6.0, 20.0];
     let qkv = Tensor::from_data(TensorData::new(qkv, [1, 2, 6]), &Device::flex());
     assert_eq!(attend(qkv, 2).try_into_vec_as::<f32>().unwrap(), [4.0, 20.0, 4.0, 20.0]);
+}
+
+#[test]
+fn convolutions_agree_with_their_reference() {
+    // Batch, height, width, channels, outputs, kernel, stride, padding.
+    for [batch, height, width, channels, outputs, kernel, stride, padding] in [
+        [1, 1, 1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 3, 2, 3, 1, 1],
+        [2, 5, 7, 3, 5, 3, 1, 1],
+        [3, 6, 5, 17, 33, 1, 1, 0],
+        [2, 8, 6, 3, 19, 4, 2, 1],
+        [1, 9, 7, 5, 3, 3, 2, 1],
+        [2, 7, 7, 4, 6, 4, 1, 1],
+        [1, 5, 4, 2, 2, 3, 2, 0],
+        [1, 11, 13, 2, 3, 3, 3, 2],
+        [1, 40, 130, 3, 7, 3, 1, 1],
+        [5, 32, 32, 8, 16, 3, 1, 1],
+    ] {
+        let case = format!(
+            "{batch}×{height}×{width}×{channels} → {outputs}, kernel {kernel}, stride {stride}, padding {padding}"
+        );
+        let x = tensor([batch, height, width, channels], 1);
+        let weight = tensor([outputs, channels, kernel, kernel], 2);
+        let bias = tensor([outputs], 3);
+        let fast = convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
+        let slow = reference::convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
+        let worst = difference(fast.clone(), slow.clone());
+        assert!(worst < TOLERANCE, "{worst} at {case}");
+        let pull = tensor(slow.dims(), 4).detach();
+        let (fast, slow) = ((fast * pull.clone()).sum().backward(), (slow * pull).sum().backward());
+        let worst = difference(x.grad(&fast).unwrap(), x.grad(&slow).unwrap());
+        assert!(worst < TOLERANCE, "gradient of the input {worst} at {case}");
+        let worst = difference(weight.grad(&fast).unwrap(), weight.grad(&slow).unwrap());
+        assert!(worst < TOLERANCE, "gradient of the weight {worst} at {case}");
+        let worst = difference(bias.grad(&fast).unwrap(), bias.grad(&slow).unwrap());
+        assert!(worst < CANCELLED, "gradient of the bias {worst} at {case}");
+    }
+}
+
+#[test]
+fn a_convolution_sees_what_lies_around_a_pixel() {
+    // A 2×3 picture; the kernel takes what lies to the right of a pixel and ten times what lies below it.
+    let of = |values: Vec<f32>, shape: [usize; 4]| {
+        Tensor::<4>::from_data(TensorData::new(values, shape), &Device::flex())
+    };
+    let x = of(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 2, 3, 1]);
+    let weight = of(vec![0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0], [1, 1, 3, 3]);
+    let out = convolve(x, weight, Tensor::from_floats([100.0], &Device::flex()), 1, 1);
+    assert_eq!(out.try_into_vec_as::<f32>().unwrap(), [142.0, 153.0, 160.0, 105.0, 106.0, 100.0]);
+}
+
+#[test]
+fn convolutions_in_bf16_and_their_gradients_stay_near_f32() {
+    let (x, weight, bias) = (tensor([2, 9, 10, 12], 1), tensor([24, 12, 3, 3], 2), tensor([24], 3));
+    let pull = tensor([2, 9, 10, 24], 4).detach();
+    let run = |used: Tensor<4>, bias: Tensor<1>| {
+        let out = convolve(x.clone(), used, bias, 1, 1);
+        let gradients = (out.clone() * pull.clone()).sum().backward();
+        (out, x.grad(&gradients).unwrap(), weight.grad(&gradients).unwrap())
+    };
+    let exact = run(weight.clone(), bias.clone());
+    let rounded = run(weight.clone().cast(FloatDType::BF16), bias.cast(FloatDType::BF16));
+    // As for layers: roundings of 2⁻⁹ each, which partly cancel in a sum.
+    let worst =
+        [difference(rounded.0, exact.0), difference(rounded.1, exact.1), difference(rounded.2, exact.2)];
+    assert!(worst.iter().all(|worst| (1e-5..5e-3).contains(worst)), "{worst:?}");
+}
+
+#[test]
+fn group_norm_agrees_with_its_reference() {
+    type Norm = fn(Tensor<4>, Tensor<1>, Tensor<1>, usize) -> Tensor<4>;
+    let gated: Norm = |x, gain, bias, groups| silu(reference::group_norm(x, gain, bias, groups));
+    let pairs: [(Norm, Norm); 2] = [(group_norm, reference::group_norm), (group_norm_silu, gated)];
+    for [batch, height, width, channels, groups] in
+        [[1, 1, 1, 2, 1], [2, 3, 5, 6, 3], [3, 7, 4, 32, 32], [2, 40, 70, 48, 8], [1, 2, 2, 100, 4]]
+    {
+        for (fast, slow) in pairs {
+            let x = tensor([batch, height, width, channels], 1);
+            let (gain, bias) = (tensor([channels], 2), tensor([channels], 3));
+            let [fast, slow] = [fast, slow].map(|norm| norm(x.clone(), gain.clone(), bias.clone(), groups));
+            let case = format!("{batch}×{height}×{width}×{channels}, {groups} groups");
+            let worst = difference(fast.clone(), slow.clone());
+            assert!(worst < TOLERANCE, "{worst} at {case}");
+            let pull = tensor([batch, height, width, channels], 4).detach();
+            let (fast, slow) = ((fast * pull.clone()).sum().backward(), (slow * pull).sum().backward());
+            let worst = difference(x.grad(&fast).unwrap(), x.grad(&slow).unwrap());
+            assert!(worst < CANCELLED, "gradient of the input {worst} at {case}");
+            for leaf in [&gain, &bias] {
+                let worst = difference(leaf.grad(&fast).unwrap(), leaf.grad(&slow).unwrap());
+                assert!(worst < CANCELLED, "gradient of gain or bias {worst} at {case}");
+            }
+        }
+    }
 }

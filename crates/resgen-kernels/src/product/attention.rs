@@ -21,7 +21,7 @@ pub fn attend(qkv: FlexTensor, heads: usize) -> FlexTensor {
     }
     let values = qkv.storage::<f32>();
     let attended: Vec<Vec<f32>> =
-        sizes.heads().map(|head| sizes.at(values, head).attended(Isa::for_products())).collect();
+        sizes.heads().map(|head| sizes.at(values, head).attended(Isa::best())).collect();
     sizes.gather(&attended, 0, 1, out.storage_mut());
     out
 }
@@ -39,7 +39,7 @@ pub fn attend_backward(qkv: FlexTensor, gradient: FlexTensor, heads: usize) -> F
     let gradients = sizes.heads().map(|head| {
         let wanted = &wanted[head.signal * sizes.length * sizes.width + head.number * sizes.head..];
         let wanted = View::within(wanted, sizes.length, sizes.head, sizes.width);
-        sizes.at(values, head).gradients(Isa::for_products(), wanted)
+        sizes.at(values, head).gradients(Isa::best(), wanted)
     });
     let gradients: Vec<[Vec<f32>; 3]> = gradients.collect();
     for part in 0..3 {

@@ -13,6 +13,7 @@ use burn::tensor::bf16;
 use rayon::prelude::*;
 
 use super::matrix::Finish;
+use super::rows::Rows;
 use super::view::View;
 use crate::isa::Isa;
 use crate::loops::gelu_in_place;
@@ -72,7 +73,7 @@ impl Unit {
         let b: Vec<f32> = (0..k * n).map(|index| (index % 5) as f32 - 2.0).collect();
         let mut out = vec![f32::NAN; m * n];
         let (a, b) = (View::new(&a, m, k), View::new(&b, k, n));
-        product(self, a, b, None, Finish::Plain, &mut out);
+        with_packed(b, |panels| Right::new(self, b, panels).multiply(&Rows::of(a), 0, &mut out));
         (0..m * n).all(|place| {
             let (row, column) = (place / n, place % n);
             let terms = (0..k).map(|term| a.values[row * k + term] * b.values[term * n + column]);
@@ -81,7 +82,7 @@ impl Unit {
     }
 
     /// Rows of a tile.
-    fn rows(self) -> usize {
+    pub fn rows(self) -> usize {
         match self {
             Self::Portable | Self::Avx512 => 12,
             Self::Amx => 32,
@@ -145,37 +146,14 @@ impl Rounds for bf16 {
     }
 }
 
-/// Writes `finish(a·b + bias)` to `out`, row by row, with a and b rounded to bf16.
-///
-/// # Shapes
-/// a `[M, K]`, b `[K, N]`, bias `[N]`, out `[M, N]`
-///
-/// # Panics
-/// Where the shapes do not belong together.
-pub fn product<A: Rounds, B: Rounds>(
-    unit: Unit,
-    a: View<A>,
-    b: View<B>,
-    bias: Option<&[f32]>,
-    finish: Finish,
-    out: &mut [f32],
-) {
-    assert_eq!(a.columns, b.rows, "inner sizes of a product");
-    assert!(bias.is_none_or(|bias| bias.len() == b.columns), "size of a bias");
-    assert_eq!(out.len(), a.rows * b.columns, "size of a product");
-    if out.is_empty() {
-        return;
-    }
-    let terms = a.columns.next_multiple_of(TERMS);
-    let fair = a.rows.div_ceil(rayon::current_num_threads());
-    let rows = (BLOCK / terms.max(1)).min(fair).next_multiple_of(unit.rows());
+/// Gives `work` the panels of a matrix, packed by all threads.
+pub fn with_packed<B: Rounds, T>(b: View<B>, work: impl FnOnce(&[u16]) -> T) -> T {
+    let terms = b.rows.next_multiple_of(TERMS);
     with_scratch(b.columns.div_ceil(COLUMNS) * COLUMNS * terms, |panels: &mut [u16]| {
         let parts = panels.par_chunks_mut((NEIGHBOURS * COLUMNS * terms).max(1)).enumerate();
         parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * COLUMNS, terms, out));
-        let work = Work { unit, panels, terms, columns: b.columns, bias, finish };
-        let blocks = out.par_chunks_mut(rows * b.columns).enumerate();
-        blocks.for_each(|(block, out)| work.fill(a, block * rows, out));
-    });
+        work(panels)
+    })
 }
 
 /// Columns from `first` on as `[panels, 2, K/2, HALF, 2]`, with zeros where there are no more rows or columns.
@@ -202,29 +180,67 @@ fn pack_panels<B: Rounds>(b: View<B>, first: usize, terms: usize, out: &mut [u16
 }
 
 /// `count` rows from `first` on as `[rows, K]`, with zeros where there are no more rows or columns.
-fn pack_rows<A: Rounds>(a: View<A>, first: usize, count: usize, terms: usize, out: &mut [u16]) {
-    for (row, out) in out.chunks_exact_mut(terms.max(1)).enumerate() {
-        let filled = if row < count { a.columns } else { 0 };
-        let values = a.values[((first + row) * a.row_step).min(a.values.len())..].iter();
-        let values = values.step_by(a.column_step).take(filled);
-        out.iter_mut().zip(values).for_each(|(out, value)| *out = value.bits());
-        out[filled..].fill(0);
+fn pack_rows(a: &Rows, first: usize, count: usize, terms: usize, out: &mut [u16]) {
+    let columns = a.columns();
+    out[count * terms..].fill(0);
+    for out in out.chunks_exact_mut(terms.max(1)) {
+        out[columns..].fill(0);
+    }
+    if a.lies_in_rows() {
+        let parts = a.parts();
+        for (row, out) in out.chunks_exact_mut(terms.max(1)).enumerate().take(count) {
+            for (index, part) in parts.iter().cloned().enumerate() {
+                let values = a.part_of_row(first + row, index);
+                out[part].iter_mut().zip(values).for_each(|(out, value)| *out = value.bits());
+            }
+        }
+    } else {
+        for column in 0..columns {
+            a.stretches_of_column(column, first..first + count, |from, values| {
+                let out = out[(from - first) * terms + column..].iter_mut().step_by(terms);
+                out.zip(values).for_each(|(out, value)| *out = value.bits());
+            });
+        }
     }
 }
 
-/// What all blocks have in common.
-struct Work<'a> {
-    unit: Unit,
+/// A right matrix, packed, and what is done with a product.
+pub struct Right<'a> {
+    /// Which instructions multiply.
+    pub unit: Unit,
     panels: &'a [u16],
+    inner: usize,
     terms: usize,
     columns: usize,
     bias: Option<&'a [f32]>,
     finish: Finish,
 }
 
-impl Work<'_> {
-    /// Rows of the result, from `start` on.
-    fn fill<A: Rounds>(&self, a: View<A>, start: usize, out: &mut [f32]) {
+impl<'a> Right<'a> {
+    /// Of what [`with_packed`] gave for `b`.
+    pub fn new<B>(unit: Unit, b: View<B>, panels: &'a [u16]) -> Self {
+        let (inner, columns) = (b.rows, b.columns);
+        let terms = inner.next_multiple_of(TERMS);
+        Self { unit, panels, inner, terms, columns, bias: None, finish: Finish::Plain }
+    }
+
+    /// With what is done to every sum: a bias added, then changed.
+    pub fn followed_by(self, bias: Option<&'a [f32]>, finish: Finish) -> Self {
+        Self { bias, finish, ..self }
+    }
+
+    /// Rows that stay in the second-level cache.
+    pub fn fitting_rows(&self) -> usize {
+        BLOCK / self.terms.max(1)
+    }
+
+    /// Rows of the result, from `start` on, as many as there is room for in `out`.
+    ///
+    /// # Panics
+    /// Where inner sizes differ, or the bias has another size.
+    pub fn multiply(&self, a: &Rows, start: usize, out: &mut [f32]) {
+        assert_eq!(a.columns(), self.inner, "inner sizes of a product");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "size of a bias");
         let (rows, tile_rows, terms) = (out.len() / self.columns, self.unit.rows(), self.terms);
         #[cfg(target_arch = "x86_64")]
         let _tiles = (self.unit == Unit::Amx).then(super::amx::Tiles::set_up);
@@ -284,7 +300,10 @@ mod tests {
                     |row, column| (0..k).map(|term| at(a, row, term) * at(b, term, column)).sum::<f32>();
                 for unit in Unit::available() {
                     let mut out = vec![f32::NAN; m * n];
-                    product(unit, a, b, Some(&bias), Finish::Plain, &mut out);
+                    with_packed(b, |panels| {
+                        let right = Right::new(unit, b, panels).followed_by(Some(&bias), Finish::Plain);
+                        right.multiply(&Rows::of(a), 0, &mut out);
+                    });
                     for (place, found) in out.into_iter().enumerate() {
                         let (row, column) = (place / n, place % n);
                         assert_eq!(

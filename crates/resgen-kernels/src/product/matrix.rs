@@ -1,26 +1,28 @@
-//! A product of two matrices on the CPU, with what follows it done while the result is still in the cache.
+//! A product of two matrices in f32 on the CPU, with what follows it done while the result is still in the cache.
 //!
 //! 1. The right matrix is packed into panels of [`LANES`] columns, row by row, once and by all threads.
-//! 2. Blocks of rows of the left matrix are shared out to the threads; each packs its own, in tiles of a few rows,
-//!    column by column.
-//! 3. A tile meets a panel: their part of the result is added up in registers, from the first column to the last.
+//! 2. Blocks of rows of the left matrix are shared out to the threads. Where its rows lie together they are read in place; where
+//!    its columns do, a thread packs its own, in tiles of a few rows, column by column.
+//! 3. Some rows meet a panel: their part of the result is added up in registers, from the first column to the last.
 //!    So every number of the result is one sum in one order, whatever the sizes, the threads and the vectors.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::rows::Rows;
+use super::vector::{LANES, Start, multiply_rows, multiply_tile};
 use super::view::View;
-use crate::isa::{Isa, for_every_isa, multiply_add};
+use crate::isa::Isa;
 use crate::loops::gelu_in_place;
 use crate::scratch::with_scratch;
 
-/// Columns of a panel.
-const LANES: usize = 16;
 /// Panels that are packed together.
 const NEIGHBOURS: usize = 8;
-/// Most terms of a sum before the next panel's turn.
-const DEEPEST: usize = 256;
-/// Numbers of a block of the left matrix: it stays in the second-level cache.
-const BLOCK: usize = 48 * 1024;
+/// Rows of a block: with [`GROUP`] columns, its part of the result stays in the second-level cache.
+pub const BLOCK: usize = 96;
+/// Columns that a block meets before the next part of its rows has its turn.
+const GROUP: usize = 512;
 
 /// What is done to each number of a product before it is written.
 #[derive(Clone, Copy)]
@@ -31,28 +33,9 @@ pub enum Finish {
     Gelu,
 }
 
-/// Writes `finish(a·b + bias)` to `out`, row by row.
-///
-/// # Shapes
-/// a `[M, K]`, b `[K, N]`, bias `[N]`, out `[M, N]`
-///
-/// # Panics
-/// Where the shapes do not belong together.
-pub fn product(isa: Isa, a: View, b: View, bias: Option<&[f32]>, finish: Finish, out: &mut [f32]) {
-    assert!(bias.is_none_or(|bias| bias.len() == b.columns), "size of a bias");
-    assert_eq!(out.len(), a.rows * b.columns, "size of a product");
-    if out.is_empty() {
-        return;
-    }
-    let rows = rows_of_a_block(isa, a);
-    with_scratch(panels_size(b), |panels| {
-        let parts = panels.par_chunks_mut((NEIGHBOURS * b.rows * LANES).max(1)).enumerate();
-        parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * LANES, out));
-        let work = Work { bias, finish, ..Work::new(isa, a, b, panels) };
-        out.par_chunks_mut(rows * b.columns).enumerate().for_each(|(block, out)| {
-            work.fill(a, block * rows, out);
-        });
-    });
+/// As many as stay in the cache, but no thread should be without any.
+pub fn block_rows(all: usize, fitting: usize, tile: usize) -> usize {
+    fitting.min(all.div_ceil(rayon::current_num_threads())).next_multiple_of(tile)
 }
 
 /// A small product within a task of many: `a·b`, row by row, on this thread.
@@ -62,7 +45,7 @@ pub fn product(isa: Isa, a: View, b: View, bias: Option<&[f32]>, finish: Finish,
 pub fn small_product(isa: Isa, a: View, b: View) -> Vec<f32> {
     let mut out = vec![0.0; a.rows * b.columns];
     if !out.is_empty() {
-        with_panels(b, |panels| Work::new(isa, a, b, panels).fill(a, 0, &mut out));
+        with_packed_here(b, |panels| Right::new(isa, b, panels).multiply(&Rows::of(a), 0, &mut out));
     }
     out
 }
@@ -73,18 +56,18 @@ pub fn small_product(isa: Isa, a: View, b: View) -> Vec<f32> {
 /// a `[M, K]`, b `[K, N]`, c `[N, P]` → `[M, P]`
 pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(&mut [f32])) -> Vec<f32> {
     let mut out = vec![0.0; a.rows * c.columns];
-    let rows = isa.tile_rows();
-    with_panels(b, |first| {
-        with_panels(c, |second| {
+    let (rows, left) = (2 * Isa::MOST_TILE_ROWS, Rows::of(a));
+    with_packed_here(b, |first| {
+        with_packed_here(c, |second| {
+            let (first, second) = (Right::new(isa, b, first), Right::new(isa, c, second));
             with_scratch(rows * b.columns, |middle| {
                 let parts = out.chunks_mut((rows * c.columns).max(1));
                 for (start, out) in (0..a.rows).step_by(rows).zip(parts) {
                     let count = rows.min(a.rows - start);
                     let middle = &mut middle[..count * b.columns];
-                    Work::new(isa, a, b, first).fill(a, start, middle);
+                    first.multiply(&left, start, middle);
                     change(middle);
-                    let middle = View::new(middle, count, b.columns);
-                    Work::new(isa, middle, c, second).fill(middle, 0, out);
+                    second.multiply(&Rows::of(View::new(middle, count, b.columns)), 0, out);
                 }
             });
         });
@@ -92,15 +75,17 @@ pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(&mut [f
     out
 }
 
-/// As many as stay in the cache, but no thread should be without any.
-fn rows_of_a_block(isa: Isa, a: View) -> usize {
-    let fitting = BLOCK / a.columns.max(1);
-    let fair = a.rows.div_ceil(rayon::current_num_threads());
-    fitting.min(fair).next_multiple_of(isa.tile_rows())
+/// Gives `work` the panels of a matrix, packed by all threads.
+pub fn with_packed<T>(b: View, work: impl FnOnce(&[f32]) -> T) -> T {
+    with_scratch(panels_size(b), |panels| {
+        let parts = panels.par_chunks_mut((NEIGHBOURS * b.rows * LANES).max(1)).enumerate();
+        parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * LANES, out));
+        work(panels)
+    })
 }
 
 /// Gives `work` the panels of a matrix, packed on this thread.
-fn with_panels<T>(b: View, work: impl FnOnce(&[f32]) -> T) -> T {
+pub fn with_packed_here<T>(b: View, work: impl FnOnce(&[f32]) -> T) -> T {
     with_scratch(panels_size(b), |panels| {
         let parts = panels.chunks_mut((NEIGHBOURS * b.rows * LANES).max(1)).enumerate();
         parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * LANES, out));
@@ -140,45 +125,38 @@ fn pack_panels(b: View, first: usize, out: &mut [f32]) {
     }
 }
 
-/// `count` rows from `first` on as `[tiles, K, rows of a tile]`, with zeros where there are no more.
-fn pack_tiles(isa: Isa, a: View, first: usize, count: usize, out: &mut [f32]) {
-    let rows = isa.tile_rows();
-    for (tile, out) in out.chunks_exact_mut((a.columns * rows).max(1)).enumerate() {
-        let count = rows.min(count - tile * rows);
-        if count < rows {
-            out.fill(0.0);
-        }
-        let starts = (0..count).map(|row| &a.values[(first + tile * rows + row) * a.row_step..]);
-        if a.column_step == 1 && count == rows {
-            let mut tile_rows = [&[][..]; Isa::MOST_TILE_ROWS];
-            tile_rows.iter_mut().zip(starts).for_each(|(row, start)| *row = &start[..a.columns]);
-            interleave(isa, &tile_rows[..rows], out);
-        } else {
-            for (row, start) in starts.enumerate() {
-                let values = start.iter().step_by(a.column_step).take(a.columns);
-                out.iter_mut().skip(row).step_by(rows).zip(values).for_each(|(out, value)| *out = *value);
+/// Rows from `first` on as `[tiles, K, ROWS]`, for some of the columns, with zeros where there are no more rows.
+fn pack_tiles<const ROWS: usize>(a: &Rows, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
+    let (start, terms) = (rows.start, columns.len());
+    if !rows.len().is_multiple_of(ROWS) {
+        let last = rows.len() / ROWS * ROWS * terms;
+        out[last..].fill(0.0);
+    }
+    for (term, column) in columns.enumerate() {
+        a.stretches_of_column(column, rows.clone(), |from, mut values| {
+            let mut row = from - start;
+            while !values.is_empty() {
+                let place = row / ROWS * ROWS * terms + term * ROWS;
+                // Whole tiles are copied in one go.
+                if let (0, Some((tile, rest))) = (row % ROWS, values.split_first_chunk::<ROWS>()) {
+                    out[place..place + ROWS].copy_from_slice(tile);
+                    values = rest;
+                    row += ROWS;
+                } else {
+                    out[place + row % ROWS] = values[0];
+                    values = &values[1..];
+                    row += 1;
+                }
             }
-        }
+        });
     }
 }
 
-for_every_isa! {
-    /// `[ROWS, K]` → `[K, ROWS]`
-    fn interleave(rows: &[&[f32]], out: &mut [f32]) {
-        let Some(rows) = rows.first_chunk::<ROWS>() else { return };
-        let out = out.as_chunks_mut::<ROWS>().0;
-        let rows = rows.map(|row| &row[..out.len()]);
-        for (column, out) in out.iter_mut().enumerate() {
-            for row in 0..ROWS {
-                out[row] = rows[row][column];
-            }
-        }
-    }
-}
-
-/// What all blocks have in common.
-struct Work<'a> {
-    isa: Isa,
+/// A right matrix, packed, and what is done with a product.
+pub struct Right<'a> {
+    /// Which instructions multiply.
+    pub isa: Isa,
+    /// `[panels, K, LANES]`
     panels: &'a [f32],
     inner: usize,
     columns: usize,
@@ -186,92 +164,126 @@ struct Work<'a> {
     finish: Finish,
 }
 
-impl<'a> Work<'a> {
-    /// # Panics
-    /// Where the inner sizes differ.
-    fn new(isa: Isa, a: View, b: View, panels: &'a [f32]) -> Self {
-        assert_eq!(a.columns, b.rows, "inner sizes of a product");
-        Self { isa, panels, inner: a.columns, columns: b.columns, bias: None, finish: Finish::Plain }
+impl<'a> Right<'a> {
+    /// Of what [`with_packed`] gave for `b`.
+    pub fn new(isa: Isa, b: View, panels: &'a [f32]) -> Self {
+        Self { isa, panels, inner: b.rows, columns: b.columns, bias: None, finish: Finish::Plain }
     }
 
-    /// Rows of the result, from `start` on.
-    fn fill(&self, a: View, start: usize, out: &mut [f32]) {
-        let rows = out.len() / self.columns;
-        let tile_rows = self.isa.tile_rows();
-        with_scratch(rows.next_multiple_of(tile_rows) * self.inner, |tiles| {
-            pack_tiles(self.isa, a, start, rows, tiles);
-            for first in (0..self.columns).step_by(LANES) {
-                // Parts of the sums, each of a length of which panel and tile stay in the first-level cache.
-                let parts = self.inner.div_ceil(DEEPEST).max(1);
-                let part = self.inner.div_ceil(parts);
-                for from in (0..parts).map(|index| index * part) {
-                    let part = Part { first, from, to: self.inner.min(from + part) };
-                    self.add(part, tiles, out);
+    /// With what is done to every sum: a bias added, then changed.
+    pub fn followed_by(self, bias: Option<&'a [f32]>, finish: Finish) -> Self {
+        Self { bias, finish, ..self }
+    }
+
+    /// Rows of the result, from `start` on, as many as there is room for in `out`.
+    ///
+    /// # Panics
+    /// Where inner sizes differ, or the bias has another size.
+    pub fn multiply(&self, a: &Rows, start: usize, out: &mut [f32]) {
+        assert_eq!(a.columns(), self.inner, "inner sizes of a product");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "size of a bias");
+        let (rows, tile_rows) = (out.len() / self.columns, self.isa.tile_rows());
+        let padded = rows.next_multiple_of(tile_rows);
+        let parts = a.parts();
+        for first in (0..self.columns).step_by(GROUP) {
+            let group = first..self.columns.min(first + GROUP);
+            for (index, part) in parts.iter().enumerate() {
+                let part = Part { columns: part.clone(), is_last: index + 1 == parts.len() };
+                if a.lies_in_rows() {
+                    // Where a tile would have rows that are not there, the last one stands in for them.
+                    let row = |row: usize| a.part_of_row(start + row.min(rows - 1), index);
+                    let left: Vec<&[f32]> = (0..padded).map(row).collect();
+                    self.add(&part, group.clone(), out, |row, panel, from, sums| {
+                        multiply_rows(self.isa, &left[row..row + tile_rows], panel, from, sums);
+                    });
+                } else {
+                    let terms = part.columns.len();
+                    with_scratch(padded * terms, |tiles| {
+                        match self.isa {
+                            Isa::Portable => {
+                                pack_tiles::<4>(a, start..start + rows, part.columns.clone(), tiles)
+                            }
+                            Isa::Avx2 => pack_tiles::<6>(a, start..start + rows, part.columns.clone(), tiles),
+                            Isa::Avx512 => {
+                                pack_tiles::<12>(a, start..start + rows, part.columns.clone(), tiles)
+                            }
+                        }
+                        self.add(&part, group.clone(), out, |row, panel, from, sums| {
+                            let tile = &tiles[row * terms..(row + tile_rows) * terms];
+                            multiply_tile(self.isa, tile, panel, from, sums);
+                        });
+                    });
                 }
             }
-        });
+        }
     }
 
-    /// One part of the sums of a panel's columns.
-    fn add(&self, part: Part, tiles: &[f32], out: &mut [f32]) {
+    /// One part of the sums of a group of columns. `multiply` adds the product of the rows from one on and a panel.
+    fn add(
+        &self,
+        part: &Part,
+        group: Range<usize>,
+        out: &mut [f32],
+        multiply: impl Fn(usize, &[[f32; LANES]], Start, &mut [[f32; LANES]]),
+    ) {
         let (tile_rows, columns) = (self.isa.tile_rows(), self.columns);
-        let (count, rows) = (LANES.min(columns - part.first), out.len() / columns);
-        let panel = &self.panels[part.first * self.inner..][part.from * LANES..part.to * LANES];
-        let is_last = part.to == self.inner;
-        let mut start = [0.0; LANES];
-        if let Some(bias) = self.bias {
-            start[..count].copy_from_slice(&bias[part.first..part.first + count]);
-        }
+        let panels = self.panels.as_chunks::<LANES>().0;
         let mut sums = [[0.0; LANES]; Isa::MOST_TILE_ROWS];
         let sums = &mut sums[..tile_rows];
-        for (tile, row) in (0..rows).step_by(tile_rows).enumerate() {
-            let tile = &tiles[tile * self.inner * tile_rows..][part.from * tile_rows..part.to * tile_rows];
-            let out = &mut out[row * columns..];
-            let place = |row: usize| row * columns + part.first..row * columns + part.first + count;
-            let present = tile_rows.min(rows - row);
-            sums.fill(start);
-            if part.from > 0 {
-                (0..present).for_each(|row| sums[row][..count].copy_from_slice(&out[place(row)]));
+        for first in group.step_by(LANES) {
+            let count = LANES.min(columns - first);
+            let panel = &panels[first / LANES * self.inner..][part.columns.clone()];
+            let mut start = [[0.0; LANES]];
+            if let Some(bias) = self.bias {
+                start[0][..count].copy_from_slice(&bias[first..first + count]);
             }
-            multiply(self.isa, tile, panel, sums);
-            if let (true, Finish::Gelu) = (is_last, self.finish) {
-                gelu_in_place(self.isa, sums.as_flattened_mut());
-            }
-            (0..present).for_each(|row| out[place(row)].copy_from_slice(&sums[row][..count]));
-        }
-    }
-}
-
-/// Which part of a product.
-#[derive(Clone, Copy)]
-struct Part {
-    /// First column of the panel.
-    first: usize,
-    /// From this column of the left matrix on …
-    from: usize,
-    /// … up to this one.
-    to: usize,
-}
-
-for_every_isa! {
-    /// Adds the product of a tile `[K, ROWS]` and a panel `[K, LANES]` to `sums`.
-    fn multiply(tile: &[f32], panel: &[f32], sums: &mut [[f32; LANES]]) {
-        let (tile, panel) = (tile.as_chunks::<ROWS>().0, panel.as_chunks::<LANES>().0);
-        let Some(sums) = sums.first_chunk_mut::<ROWS>() else { return };
-        let mut own = *sums;
-        for (values, lanes) in tile.iter().zip(panel) {
-            for row in 0..ROWS {
-                for lane in 0..LANES {
-                    own[row][lane] = multiply_add::<FMA>(values[row], lanes[lane], own[row][lane]);
+            for (tile, out) in out.chunks_mut(tile_rows * columns).enumerate() {
+                let from = match part.columns.start {
+                    0 => Start::Rows(&start),
+                    _ => {
+                        let rows = out.chunks_exact(columns).map(|row| &row[first..first + count]);
+                        sums.iter_mut().zip(rows).for_each(|(sums, row)| fetch(row, sums));
+                        Start::Sums
+                    }
+                };
+                multiply(tile * tile_rows, panel, from, sums);
+                if let (true, Finish::Gelu) = (part.is_last, self.finish) {
+                    gelu_in_place(self.isa, sums.as_flattened_mut());
                 }
+                let rows = out.chunks_exact_mut(columns).map(|row| &mut row[first..first + count]);
+                sums.iter().zip(rows).for_each(|(sums, row)| put(sums, row));
             }
         }
-        *sums = own;
     }
+}
+
+/// Copies what a panel gave; a whole panel's width in one go.
+fn put(sums: &[f32; LANES], out: &mut [f32]) {
+    match <&mut [f32; LANES]>::try_from(&mut *out) {
+        Ok(whole) => *whole = *sums,
+        Err(_) => out.copy_from_slice(&sums[..out.len()]),
+    }
+}
+
+/// The inverse of [`put`].
+fn fetch(row: &[f32], sums: &mut [f32; LANES]) {
+    match row.first_chunk() {
+        Some(whole) => *sums = *whole,
+        None => sums[..row.len()].copy_from_slice(row),
+    }
+}
+
+/// Which terms of the sums.
+struct Part {
+    /// Columns of the left matrix.
+    columns: Range<usize>,
+    /// Whether no more follow.
+    is_last: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Places;
     use super::*;
 
     /// Small whole numbers: every sum is exact, whatever its order.
@@ -292,6 +304,16 @@ mod tests {
         out
     }
 
+    fn product(isa: Isa, a: &Rows, b: View, bias: Option<&[f32]>) -> Vec<f32> {
+        let mut out = vec![f32::NAN; a.rows() * b.columns];
+        if !out.is_empty() {
+            with_packed(b, |panels| {
+                Right::new(isa, b, panels).followed_by(bias, Finish::Plain).multiply(a, 0, &mut out)
+            });
+        }
+        out
+    }
+
     #[test]
     fn every_instruction_set_and_layout_gives_the_product() {
         // One of everything, primes, whole tiles and panels, more rows than a block, none.
@@ -307,14 +329,48 @@ mod tests {
                 for bias in [None, Some(&bias[..])] {
                     let expected = plain(a, b, bias);
                     for isa in Isa::available() {
-                        let mut found = vec![f32::NAN; m * n];
-                        product(isa, a, b, bias, Finish::Plain, &mut found);
+                        let found = product(isa, &Rows::of(a), b, bias);
                         assert!(found == expected, "{isa:?}: {m}×{k}×{n}");
                         if bias.is_none() {
                             assert!(small_product(isa, a, b) == expected, "{isa:?}: small {m}×{k}×{n}");
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn windows_are_rows_and_columns_too() {
+        // Windows of 2×3 places at every second of 3×4 places, in two images of 6×9 places of 5 numbers.
+        let (taps, size, channels, stride, image) = ([2, 3], [3, 4], 5, 2, [6, 9]);
+        let values = whole(2 * image[0] * image[1] * channels, 4);
+        let line = image[1] * channels;
+        let places = Places {
+            count: 2 * size[0] * size[1],
+            per_line: size[1],
+            lines: size[0],
+            step: stride * channels,
+            line_step: stride * line,
+            image_step: image[0] * line,
+        };
+        let stretches = || (0..taps[0]).map(|tap| tap * line..tap * line + taps[1] * channels);
+        let mut shown = Vec::new();
+        for place in 0..places.count {
+            let (number, row, column) = (place / 12, place / 4 % 3, place % 4);
+            for (tap, along) in (0..taps[0]).flat_map(|tap| (0..taps[1]).map(move |along| (tap, along))) {
+                let at = (number * image[0] + row * stride + tap) * image[1] + column * stride + along;
+                shown.extend(&values[at * channels..][..channels]);
+            }
+        }
+        let width = taps[0] * taps[1] * channels;
+        let (windows, matrix) =
+            (Rows::new(&values, places, stretches()), View::new(&shown, places.count, width));
+        for (windows, matrix) in [(windows.clone(), matrix), (windows.transposed(), matrix.transposed())] {
+            let b = whole(matrix.columns * 21, 5);
+            let b = View::new(&b, matrix.columns, 21);
+            for isa in Isa::available() {
+                assert!(product(isa, &windows, b, None) == plain(matrix, b, None), "{isa:?}");
             }
         }
     }

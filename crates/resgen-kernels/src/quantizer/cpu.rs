@@ -2,8 +2,8 @@
 //!
 //! A codebook is packed into panels of [`LANES`] vectors, coordinate by coordinate, so that one vector register
 //! holds the same coordinate of several codes. A block of rows meets one group of panels after another (a group stays
-//! in the cache); within it, a tile of rows at a time adds up |e|² − 2·e·r in registers, and each lane keeps the best
-//! code it has seen. Sums run over the coordinates in order, whatever the instruction set's width.
+//! in the cache); within it, a few rows at a time add up |e|² − 2·e·r in registers, and each lane keeps the best
+//! code it has seen.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, IntDType, TensorData};
@@ -11,14 +11,17 @@ use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
 use super::{QuantizerOps, codes_shape};
-use crate::isa::{Isa, for_every_isa, multiply_add};
+use crate::isa::{Isa, for_every_isa};
+use crate::product::{LANES, Start, multiply_rows};
 
-/// Codes of a panel.
-const LANES: usize = 16;
 /// Rows that one task takes through all depths.
 const BLOCK: usize = 96;
 /// Numbers of a group of panels: half of a small second-level cache.
 const GROUP: usize = 32 * 1024;
+
+/// Panels whose sums are compared together: kept one by one, the numbers of panels would become masked stores, which take
+/// long on some processors.
+const TOGETHER: usize = 4;
 
 impl QuantizerOps for Flex {
     fn quantize(
@@ -33,7 +36,7 @@ impl QuantizerOps for Flex {
         let (latents, vectors) = (latents.to_contiguous(), vectors.to_contiguous());
         let first: Vec<i64> = first.into_data().iter::<i64>().collect();
         let (latents, vectors) = (latents.storage::<f32>(), vectors.storage::<f32>());
-        let codes = quantize_rows(Isa::for_products(), latents, vectors, &first, sizes);
+        let codes = quantize_rows(Isa::best(), latents, vectors, &first, sizes);
         FlexTensor::from_data(TensorData::new(codes, shape).convert_dtype(DType::from(dtype)))
     }
 }
@@ -76,47 +79,20 @@ fn quantize_rows(isa: Isa, latents: &[f32], vectors: &[f32], first: &[i64], size
     let blocks = codes.par_chunks_mut(BLOCK * depth).zip(first.par_chunks(BLOCK)).enumerate();
     blocks.for_each(|(block, (codes, first))| {
         let start = block * BLOCK * width;
-        let mut residual =
-            Tiles::of(&latents[start..start + first.len() * width], first.len(), width, isa.tile_rows());
+        let mut residual = latents[start..start + first.len() * width].to_vec();
         let mut search = Search::new(first.len().next_multiple_of(isa.tile_rows()));
         for depth_index in 0..depth {
             let book = depth_index.min(books - 1);
-            search.run(isa, &residual, &packed[book]);
+            search.run(isa, &residual, first.len(), &packed[book]);
             for (row, _) in first.iter().enumerate().filter(|(_, first)| **first <= depth_index as i64) {
                 let code = search.nearest(row);
                 codes[row * depth + depth_index] = code as i64;
-                residual.subtract(row, &vectors[book * book_size + code * width..][..width]);
+                let vector = &vectors[book * book_size + code * width..][..width];
+                residual[row * width..][..width].iter_mut().zip(vector).for_each(|(left, e)| *left -= e);
             }
         }
     });
     codes
-}
-
-/// Rows in tiles, coordinate by coordinate: `[tiles, H, rows of a tile]`, with zeros where there are no more rows.
-struct Tiles {
-    values: Vec<f32>,
-    width: usize,
-    tile_rows: usize,
-}
-
-impl Tiles {
-    fn of(rows: &[f32], count: usize, width: usize, tile_rows: usize) -> Self {
-        let values = vec![0.0; count.next_multiple_of(tile_rows) * width];
-        let mut tiles = Self { values, width, tile_rows };
-        for (row, values) in rows.chunks_exact(width.max(1)).enumerate() {
-            tiles.row(row).zip(values).for_each(|(place, value)| *place = *value);
-        }
-        tiles
-    }
-
-    fn row(&mut self, row: usize) -> impl Iterator<Item = &mut f32> {
-        let (size, rows) = (self.tile_rows * self.width, self.tile_rows);
-        self.values[row / rows * size..][..size].iter_mut().skip(row % rows).step_by(rows)
-    }
-
-    fn subtract(&mut self, row: usize, vector: &[f32]) {
-        self.row(row).zip(vector).for_each(|(left, e)| *left -= e);
-    }
 }
 
 /// A codebook, ready to be searched.
@@ -156,18 +132,29 @@ impl Search {
         Self { least: vec![[0.0; LANES]; rows], panel: vec![[0; LANES]; rows] }
     }
 
-    fn run(&mut self, isa: Isa, residual: &Tiles, book: &Panels) {
+    fn run(&mut self, isa: Isa, residual: &[f32], count: usize, book: &Panels) {
         self.least.fill([f32::INFINITY; LANES]);
         self.panel.fill([0; LANES]);
-        let width = book.width;
-        let group = (GROUP / (width * LANES).max(1)).max(1);
-        for (index, norms) in book.norms.chunks(group * LANES).enumerate() {
-            let vectors = &book.vectors[index * group * width * LANES..][..norms.len() * width];
-            let rows = residual.tile_rows;
-            let tiles = residual.values.chunks_exact((rows * width).max(1));
+        let (width, rows) = (book.width, isa.tile_rows());
+        let group = (GROUP / (width * LANES).max(1)).next_multiple_of(TOGETHER).max(TOGETHER);
+        let vectors = book.vectors.as_chunks::<LANES>().0; // [panels · H]
+        let mut sums = [[0.0; LANES]; TOGETHER * Isa::MOST_TILE_ROWS];
+        let sums = &mut sums[..TOGETHER * rows];
+        for (index, norms) in book.norms.as_chunks::<LANES>().0.chunks(group).enumerate() {
             let found = self.least.chunks_exact_mut(rows).zip(self.panel.chunks_exact_mut(rows));
-            for (tile, (least, panel)) in tiles.zip(found) {
-                scan(isa, tile, vectors, norms, (index * group) as u32, least, panel);
+            for (tile, (least, panel)) in found.enumerate() {
+                // The last row stands in for those that are not there.
+                let row = |row: usize| &residual[(tile * rows + row).min(count - 1) * width..][..width];
+                let tile: [&[f32]; Isa::MOST_TILE_ROWS] =
+                    std::array::from_fn(|index| row(index.min(rows - 1)));
+                for (part, norms) in norms.chunks(TOGETHER).enumerate() {
+                    let first = index * group + part * TOGETHER;
+                    let panels = &vectors[first * width..][..norms.len() * width];
+                    let (there, none) = sums.split_at_mut(norms.len() * rows);
+                    none.fill([f32::INFINITY; LANES]);
+                    multiply_rows(isa, &tile[..rows], panels, Start::Rows(norms), there);
+                    keep_nearer(isa, sums, first as u32, least, panel);
+                }
             }
         }
     }
@@ -182,34 +169,24 @@ impl Search {
 }
 
 for_every_isa! {
-    /// Takes a tile of rows past some panels, the first of which is number `first`.
-    fn scan(
-        tile: &[f32],    // [H, ROWS]
-        vectors: &[f32], // [panels, H, LANES]
-        norms: &[f32],   // [panels, LANES]
+    /// Keeps what is nearer than all before it, of panels from number `first` on. Without branches, so that it stays in vectors.
+    fn keep_nearer(
+        sums: &[[f32; LANES]], // [TOGETHER, rows]
         first: u32,
-        least: &mut [[f32; LANES]], // [ROWS]
-        panel: &mut [[u32; LANES]], // [ROWS]
+        least: &mut [[f32; LANES]], // [rows]
+        panel: &mut [[u32; LANES]], // [rows]
     ) {
-        let (least, panel) = (&mut least[..ROWS], &mut panel[..ROWS]);
-        let (tile, norms, vectors) = (tile.as_chunks::<ROWS>().0, norms.as_chunks().0, vectors.as_chunks::<LANES>().0);
-        for ((norms, vectors), number) in norms.iter().zip(vectors.chunks_exact(tile.len().max(1))).zip(first..) {
-            let mut sums: [[f32; LANES]; ROWS] = [*norms; ROWS];
-            for (values, lanes) in tile.iter().zip(vectors) {
-                for row in 0..ROWS {
-                    for lane in 0..LANES {
-                        sums[row][lane] = multiply_add::<FMA>(values[row], lanes[lane], sums[row][lane]);
-                    }
+        let rows = least.len();
+        for (row, (least, panel)) in least.iter_mut().zip(panel).enumerate() {
+            let sums: [&[f32; LANES]; TOGETHER] = [&sums[row], &sums[rows + row], &sums[2 * rows + row], &sums[3 * rows + row]];
+            for lane in 0..LANES {
+                let (mut nearest, mut kept) = (least[lane], panel[lane]);
+                for (sums, number) in sums.iter().zip(first..) {
+                    let is_less = sums[lane] < nearest;
+                    kept = if is_less { number } else { kept };
+                    nearest = if is_less { sums[lane] } else { nearest };
                 }
-            }
-            // Without branches, so that it stays in vectors.
-            for row in 0..ROWS {
-                for lane in 0..LANES {
-                    let is_less = ((sums[row][lane] < least[row][lane]) as u32).wrapping_neg();
-                    let either = |a: u32, b: u32| (a & is_less) | (b & !is_less);
-                    panel[row][lane] = either(number, panel[row][lane]);
-                    least[row][lane] = f32::from_bits(either(sums[row][lane].to_bits(), least[row][lane].to_bits()));
-                }
+                (least[lane], panel[lane]) = (nearest, kept);
             }
         }
     }
@@ -275,13 +252,8 @@ mod tests {
     #[test]
     fn a_row_that_is_no_number_has_some_code() {
         let sizes = Sizes { books: 1, vocabulary: 3, width: 2, depth: 2 };
-        let codes = quantize_rows(
-            Isa::for_products(),
-            &[f32::NAN, 1.0],
-            &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
-            &[0],
-            sizes,
-        );
+        let codes =
+            quantize_rows(Isa::best(), &[f32::NAN, 1.0], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0], sizes);
         assert!(codes.iter().all(|&code| code < 3));
     }
 }

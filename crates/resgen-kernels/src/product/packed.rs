@@ -1,0 +1,143 @@
+//! A right matrix in the precision it is multiplied in.
+
+use burn::tensor::{DType, bf16};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::bf16::{self as halves, Rounds, Unit};
+use super::matrix::{self, Finish, block_rows};
+use super::rows::Rows;
+use super::view::View;
+use crate::cpu::blank;
+use crate::isa::Isa;
+
+/// The right side of a product.
+#[derive(Clone, Copy)]
+pub enum Factor<'a> {
+    F32(View<'a>),
+    Bf16(View<'a, bf16>),
+}
+
+impl Factor<'_> {
+    /// The transpose.
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::F32(view) => Self::F32(view.transposed()),
+            Self::Bf16(view) => Self::Bf16(view.transposed()),
+        }
+    }
+
+    fn columns(&self) -> usize {
+        match self {
+            Self::F32(view) => view.columns,
+            Self::Bf16(view) => view.columns,
+        }
+    }
+}
+
+/// A right matrix, packed, and what is done with a product.
+pub enum Packed<'a> {
+    F32(matrix::Right<'a>),
+    Bf16(halves::Right<'a>),
+}
+
+impl Packed<'_> {
+    /// Rows of the result, from `start` on, as many as there is room for in `out`.
+    pub fn multiply(&self, a: &Rows, start: usize, out: &mut [f32]) {
+        match self {
+            Self::F32(right) => right.multiply(a, start, out),
+            Self::Bf16(right) => right.multiply(a, start, out),
+        }
+    }
+
+    /// Rows of a left matrix that one task takes.
+    pub fn block_rows(&self, all: usize) -> usize {
+        match self {
+            Self::F32(right) => block_rows(all, matrix::BLOCK, right.isa.tile_rows()),
+            Self::Bf16(right) => block_rows(all, right.fitting_rows(), right.unit.rows()),
+        }
+    }
+}
+
+/// How two matrices are multiplied. In bf16 both are rounded to it; sums are f32 all the same.
+#[derive(Clone, Copy)]
+pub struct Product<'a> {
+    /// F32 or BF16.
+    pub precision: DType,
+    /// What is added to every row.
+    pub bias: Option<&'a [f32]>,
+    /// What happens to the sums.
+    pub finish: Finish,
+}
+
+impl Product<'_> {
+    /// Nothing but the product.
+    pub fn plain(precision: DType) -> Self {
+        Self { precision, bias: None, finish: Finish::Plain }
+    }
+
+    /// Writes `finish(a·b + bias)` to `out`, row by row. The left matrix holds what [`as_multiplied`] gives.
+    ///
+    /// # Panics
+    /// Where the shapes do not belong together.
+    pub fn write(&self, a: &Rows, b: Factor, out: &mut [f32]) {
+        let columns = b.columns();
+        assert_eq!(out.len(), a.rows() * columns, "size of a product");
+        if out.is_empty() {
+            return;
+        }
+        self.with_packed(b, |right| {
+            let rows = right.block_rows(a.rows());
+            let blocks = out.par_chunks_mut(rows * columns).enumerate();
+            blocks.for_each(|(block, out)| right.multiply(a, block * rows, out));
+        });
+    }
+
+    /// Gives `work` the right matrix, packed by all threads.
+    pub fn with_packed<T>(&self, b: Factor, work: impl FnOnce(&Packed) -> T) -> T {
+        match (self.precision, b, Unit::best()) {
+            (DType::BF16, Factor::F32(b), Some(unit)) => self.in_bf16(unit, b, work),
+            (DType::BF16, Factor::Bf16(b), Some(unit)) => self.in_bf16(unit, b, work),
+            // A processor without instructions for bf16 multiplies the rounded numbers in f32: as exact, not faster.
+            (DType::BF16, Factor::F32(b), None) => {
+                self.in_f32(View { values: &rounded(b.values), ..b }, work)
+            }
+            (DType::BF16, Factor::Bf16(b), None) => {
+                let View { rows, columns, row_step, column_step, values } = b;
+                self.in_f32(View { values: &rounded(values), rows, columns, row_step, column_step }, work)
+            }
+            (_, Factor::F32(b), _) => self.in_f32(b, work),
+            (precision, Factor::Bf16(_), _) => panic!("weights in bf16 for a product in {precision:?}"),
+        }
+    }
+
+    fn in_f32<T>(&self, b: View, work: impl FnOnce(&Packed) -> T) -> T {
+        matrix::with_packed(b, |panels| {
+            let right = matrix::Right::new(Isa::best(), b, panels);
+            work(&Packed::F32(right.followed_by(self.bias, self.finish)))
+        })
+    }
+
+    fn in_bf16<B: Rounds, T>(&self, unit: Unit, b: View<B>, work: impl FnOnce(&Packed) -> T) -> T {
+        halves::with_packed(b, |panels| {
+            let right = halves::Right::new(unit, b, panels);
+            work(&Packed::Bf16(right.followed_by(self.bias, self.finish)))
+        })
+    }
+}
+
+/// Numbers rounded to bf16, in f32.
+fn rounded<T: Rounds>(values: &[T]) -> Vec<f32> {
+    values.par_iter().map(|value| f32::from_bits(u32::from(value.bits()) << 16)).collect()
+}
+
+/// A tensor as a left matrix of a product in `precision`.
+pub fn as_multiplied(x: FlexTensor, precision: DType) -> FlexTensor {
+    let x = x.to_contiguous();
+    if precision != DType::BF16 || Unit::best().is_some() {
+        return x;
+    }
+    let mut out = blank(x.layout().shape());
+    out.storage_mut::<f32>().copy_from_slice(&rounded(x.storage::<f32>()));
+    out
+}
