@@ -8,7 +8,7 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 use resgen_kernels::{affine, affine_gelu, gelu_tanh};
 use serde::{Deserialize, Serialize};
 
@@ -84,20 +84,24 @@ pub fn project_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// A convolution in the precision of its weights.
+/// A convolution of channels-last pictures in the precision of its weights, one that [`Builder::conv`] makes.
 ///
 /// # Shapes
-/// f32 `[B, input, h, w]` → f32 `[B, output, h', w']`
+/// f32 `[B, h, w, input]` → f32 `[B, h', w', output]`
+///
+/// # Panics
+/// For a layer without bias: the builder makes none.
+///
+/// [`Builder::conv`]: super::Builder::conv
 pub fn convolve(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    match layer.weight.dtype() {
-        DType::BF16 => layer.forward(x.cast(FloatDType::BF16)).cast(FloatDType::F32),
-        _ => layer.forward(x),
-    }
+    let bias = layer.bias.as_ref().expect("a convolution with a bias").val();
+    let padding = (layer.kernel_size[0] - 1) / 2;
+    resgen_kernels::convolve(x, layer.weight.val(), bias, layer.stride[0], padding)
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::{DType, Device, Distribution};
 
     use super::*;
     use crate::nn::Builder;
@@ -124,7 +128,7 @@ mod tests {
     #[test]
     fn only_what_enters_products_is_rounded() {
         let block = ResidualBlock::new(&mut Builder::new(1, &Device::flex()), 8, 12);
-        let x = normal([2, 8, 6, 6]);
+        let x = normal([2, 6, 6, 8]);
         let rounded = Precision::Bf16.of(block.clone());
         let dtypes: Vec<(String, bool)> = parameters::read(&rounded)
             .into_iter()

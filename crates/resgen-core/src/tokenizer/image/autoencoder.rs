@@ -3,11 +3,13 @@
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{Tensor, activation::silu};
+use burn::tensor::Tensor;
 
 use super::ImageTokenizerConfig;
 use crate::nn::Builder;
-use crate::nn::conv::{ResidualBlock, SpatialAttention, double_nearest, fold_pixels, unfold_pixels};
+use crate::nn::conv::{
+    ResidualBlock, SpatialAttention, double_nearest, fold_pixels, normalise_silu, unfold_pixels,
+};
 use crate::nn::precision::convolve;
 
 /// Encoder and decoder: everything of a tokenizer that gradients train.
@@ -113,9 +115,8 @@ impl Encoder {
                 x = convolve(halve, x);
             }
         }
-        let x = convolve(&self.last, silu(self.norm.forward(self.middle.forward(x)))); // [B, H, h, w]
-        let [batch, latent, height, width] = x.dims();
-        x.reshape([batch, latent, height * width]).swap_dims(1, 2)
+        let x = convolve(&self.last, normalise_silu(&self.norm, self.middle.forward(x))); // [B, h, w, H]
+        x.flatten(1, 2)
     }
 }
 
@@ -164,11 +165,11 @@ impl Decoder {
     /// Everything before the last convolution.
     ///
     /// # Shapes
-    /// latents `[B, L, H]` → `[B, C, S/stem, S/stem]`
+    /// latents `[B, L, H]` → `[B, S/stem, S/stem, C]`
     pub fn features(&self, latents: Tensor<3>) -> Tensor<4> {
         let [batch, positions, latent] = latents.dims();
         let side = positions.isqrt();
-        let x = latents.swap_dims(1, 2).reshape([batch, latent, side, side]);
+        let x = latents.reshape([batch, side, side, latent]);
         let mut x = self.middle.forward(convolve(&self.first, x));
         for level in &self.levels {
             x = level.forward(x);
@@ -176,13 +177,13 @@ impl Decoder {
                 x = convolve(conv, double_nearest(x));
             }
         }
-        silu(self.norm.forward(x))
+        normalise_silu(&self.norm, x)
     }
 
     /// The last convolution.
     ///
     /// # Shapes
-    /// features `[B, C, S/stem, S/stem]` → pixels `[B, 3, S, S]`
+    /// features `[B, S/stem, S/stem, C]` → pixels `[B, 3, S, S]`
     pub fn to_pixels(&self, features: Tensor<4>) -> Tensor<4> {
         unfold_pixels(convolve(&self.last, features), self.stem)
     }

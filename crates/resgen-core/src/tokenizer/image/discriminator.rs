@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::Builder;
+use crate::nn::conv::{fold_pixels, normalise, unfold_pixels};
 use crate::nn::precision::convolve;
 
 const SLOPE: f64 = 0.2;
@@ -93,12 +94,12 @@ impl Discriminator {
     /// # Shapes
     /// pixels in [−1, 1] `[B, 3, S, S]` → `[B, 1, S/2^layers, S/2^layers]`
     pub fn logits(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let x = leaky_relu(convolve(&self.first, pixels), SLOPE);
+        let x = leaky_relu(convolve(&self.first, fold_pixels(pixels, 1)), SLOPE);
         let x = self
             .layers
             .iter()
-            .fold(x, |x, layer| leaky_relu(layer.norm.forward(convolve(&layer.conv, x)), SLOPE));
-        convolve(&self.last, x)
+            .fold(x, |x, layer| leaky_relu(normalise(&layer.norm, convolve(&layer.conv, x)), SLOPE));
+        unfold_pixels(convolve(&self.last, x), 1)
     }
 }
 

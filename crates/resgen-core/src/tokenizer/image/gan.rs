@@ -1,10 +1,9 @@
 //! The adversarial losses of the tokenizer, and their balance with the other losses (VQGAN, arXiv
 //! 2012.09841, equation 7).
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d_weight_backward;
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Tensor};
+use resgen_kernels::convolve;
 use serde::{Deserialize, Serialize};
 
 use super::DiscriminatorConfig;
@@ -109,7 +108,7 @@ pub struct PixelGradients {
 /// Both gradients follow from the pixels', so that no network needs a second backward pass.
 ///
 /// # Shapes
-/// `features` `[B, C, S/stem, S/stem]`, what enters the last convolution; no tensor with a graph is needed
+/// `features` `[B, S/stem, S/stem, C]`, what enters the last convolution; no tensor with a graph is needed
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the shapes do not belong together.
@@ -125,21 +124,28 @@ pub fn adaptive_weight(features: Tensor<4>, gradients: PixelGradients, limit: f6
 
 /// The norm of the loss's gradient with respect to the last convolution's weight.
 fn last_gradient_norm(features: Tensor<4>, pixels: Tensor<4>) -> Result<f64> {
-    let [batch, channels, height, width] = features.dims();
+    let [batch, height, width, channels] = features.dims();
     let [pictures, colours, rows, columns] = pixels.dims();
     let stem = rows / height.max(1);
     if stem == 0 || [pictures, colours, rows, columns] != [batch, 3, stem * height, stem * width] {
         let expected = format!("[{batch}, 3, S, S] for features {height}×{width}");
         return Err(Error::mismatch("gradient of the pixels", expected, format!("{:?}", pixels.dims())));
     }
-    let outputs = fold_pixels(pixels.without_autodiff(), stem); // [B, 3·stem², S/stem, S/stem]
-    // The backward pass reads the weight's shape only.
-    let blank = Tensor::zeros([3 * stem * stem, channels, LAST_KERNEL, LAST_KERNEL], &features.device());
-    let padding = (LAST_KERNEL - 1) / 2;
-    let same = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
-    let gradient = conv2d_weight_backward(features, blank, outputs, same);
-    // In f32, since a sum of squares overflows the half types early.
-    let square = gradient.cast(DType::F32).square().sum();
+    let wanted = fold_pixels(pixels.without_autodiff(), stem).autodiff(); // [B, S/stem, S/stem, 3·stem²]
+    // The gradient of a product with the weight does not depend on the weight.
+    let device = features.device().autodiff();
+    let weight = Tensor::zeros([3 * stem * stem, channels, LAST_KERNEL, LAST_KERNEL], &device).require_grad();
+    let outputs = convolve(
+        features.autodiff(),
+        weight.clone(),
+        Tensor::zeros([3 * stem * stem], &device),
+        1,
+        (LAST_KERNEL - 1) / 2,
+    );
+    let gradient = weight
+        .grad_remove(&mut (outputs * wanted).sum().backward())
+        .ok_or_else(|| Error::Training("a convolution that does not depend on its weight".into()))?;
+    let square = gradient.square().sum();
     let square: f32 = square.try_into_scalar().map_err(Error::device)?;
     Ok(f64::from(square).sqrt())
 }
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn a_vanishing_adversary_meets_the_limit_and_odd_shapes_an_error() {
         let device = Device::flex();
-        let features = Tensor::ones([1, 2, 4, 4], &device);
+        let features = Tensor::ones([1, 4, 4, 2], &device);
         let with = |reconstruction: f64, shape: [usize; 4]| PixelGradients {
             reconstruction: Tensor::full([1, 3, 8, 8], reconstruction, &device),
             adversarial: Tensor::zeros(shape, &device),

@@ -37,7 +37,7 @@ struct Goal {
 /// A micro-batch's pictures and what became of them.
 struct Decoded {
     pixels: Tensor<4>,         // [B, 3, S, S]
-    features: Tensor<4>,       // [B, C, S/stem, S/stem], what enters the decoder's last convolution
+    features: Tensor<4>,       // [B, S/stem, S/stem, C], what enters the decoder's last convolution
     reconstruction: Tensor<4>, // [B, 3, S, S]
 }
 
