@@ -31,7 +31,7 @@ pub(crate) fn in_f32(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The values of a tensor in order, in a tensor that may be written to.
-fn writable(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn writable(tensor: FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }
 

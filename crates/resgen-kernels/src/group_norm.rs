@@ -7,7 +7,7 @@ use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::cpu::{blank, in_f32};
+use crate::cpu::{blank, in_f32, writable};
 use crate::isa::{Isa, for_every_isa};
 use crate::loops::exp;
 use crate::reference::NORM_EPSILON;
@@ -57,7 +57,7 @@ pub fn group_norm_backward(
     is_gated: bool,
 ) -> [FlexTensor; 3] {
     let (x, gain, bias) = (x.to_contiguous(), in_f32(gain), in_f32(bias));
-    let mut gradient = gradient.to_contiguous();
+    let mut gradient = writable(gradient);
     let sizes = Sizes::of(&x, &gain, &bias, groups);
     let shape = Shape::new([sizes.channels]);
     let (mut of_gain, mut of_bias) = (blank(&shape), blank(&shape));

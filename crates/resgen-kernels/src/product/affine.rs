@@ -14,7 +14,8 @@ pub fn affine(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, finish: Finis
     let (x, weight, bias) = (as_multiplied(x, weight.dtype()), weight.to_contiguous(), in_f32(bias));
     let [_, outputs] = sizes(&weight);
     let mut out = blank_with_last(&x, outputs);
-    let layer = Product { precision: weight.dtype(), bias: Some(bias.storage()), finish };
+    let (precision, weights) = (weight.dtype(), Some(&weight));
+    let layer = Product { precision, bias: Some(bias.storage()), finish, weights };
     layer.write(&Rows::of(rows(&x)), factor(&weight), out.storage_mut());
     out
 }

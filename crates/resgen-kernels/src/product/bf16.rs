@@ -73,7 +73,9 @@ impl Unit {
         let b: Vec<f32> = (0..k * n).map(|index| (index % 5) as f32 - 2.0).collect();
         let mut out = vec![f32::NAN; m * n];
         let (a, b) = (View::new(&a, m, k), View::new(&b, k, n));
-        with_packed(b, |panels| Right::new(self, b, panels).multiply(&Rows::of(a), 0, &mut out));
+        let mut panels = vec![0; panels_size(b)];
+        pack(b, &mut panels);
+        Right::new(self, b, &panels).multiply(&Rows::of(a), 0, &mut out);
         (0..m * n).all(|place| {
             let (row, column) = (place / n, place % n);
             let terms = (0..k).map(|term| a.values[row * k + term] * b.values[term * n + column]);
@@ -146,14 +148,16 @@ impl Rounds for bf16 {
     }
 }
 
-/// Gives `work` the panels of a matrix, packed by all threads.
-pub fn with_packed<B: Rounds, T>(b: View<B>, work: impl FnOnce(&[u16]) -> T) -> T {
+/// Numbers of the panels of a matrix, `[panels, 2, K/2, HALF, 2]`.
+pub fn panels_size<B>(b: View<B>) -> usize {
+    b.columns.div_ceil(COLUMNS) * COLUMNS * b.rows.next_multiple_of(TERMS)
+}
+
+/// Packs the panels of a matrix, [`panels_size`] numbers, by all threads.
+pub fn pack<B: Rounds>(b: View<B>, panels: &mut [u16]) {
     let terms = b.rows.next_multiple_of(TERMS);
-    with_scratch(b.columns.div_ceil(COLUMNS) * COLUMNS * terms, |panels: &mut [u16]| {
-        let parts = panels.par_chunks_mut((NEIGHBOURS * COLUMNS * terms).max(1)).enumerate();
-        parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * COLUMNS, terms, out));
-        work(panels)
-    })
+    let parts = panels.par_chunks_mut((NEIGHBOURS * COLUMNS * terms).max(1)).enumerate();
+    parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * COLUMNS, terms, out));
 }
 
 /// Columns from `first` on as `[panels, 2, K/2, HALF, 2]`, with zeros where there are no more rows or columns.
@@ -217,7 +221,7 @@ pub struct Right<'a> {
 }
 
 impl<'a> Right<'a> {
-    /// Of what [`with_packed`] gave for `b`.
+    /// Of what [`pack`] made of `b`.
     pub fn new<B>(unit: Unit, b: View<B>, panels: &'a [u16]) -> Self {
         let (inner, columns) = (b.rows, b.columns);
         let terms = inner.next_multiple_of(TERMS);
@@ -300,10 +304,10 @@ mod tests {
                     |row, column| (0..k).map(|term| at(a, row, term) * at(b, term, column)).sum::<f32>();
                 for unit in Unit::available() {
                     let mut out = vec![f32::NAN; m * n];
-                    with_packed(b, |panels| {
-                        let right = Right::new(unit, b, panels).followed_by(Some(&bias), Finish::Plain);
-                        right.multiply(&Rows::of(a), 0, &mut out);
-                    });
+                    let mut panels = vec![0; panels_size(b)];
+                    pack(b, &mut panels);
+                    let right = Right::new(unit, b, &panels).followed_by(Some(&bias), Finish::Plain);
+                    right.multiply(&Rows::of(a), 0, &mut out);
                     for (place, found) in out.into_iter().enumerate() {
                         let (row, column) = (place / n, place % n);
                         assert_eq!(

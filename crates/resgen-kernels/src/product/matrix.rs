@@ -75,13 +75,10 @@ pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(&mut [f
     out
 }
 
-/// Gives `work` the panels of a matrix, packed by all threads.
-pub fn with_packed<T>(b: View, work: impl FnOnce(&[f32]) -> T) -> T {
-    with_scratch(panels_size(b), |panels| {
-        let parts = panels.par_chunks_mut((NEIGHBOURS * b.rows * LANES).max(1)).enumerate();
-        parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * LANES, out));
-        work(panels)
-    })
+/// Packs the panels of a matrix, [`panels_size`] numbers, by all threads.
+pub fn pack(b: View, panels: &mut [f32]) {
+    let parts = panels.par_chunks_mut((NEIGHBOURS * b.rows * LANES).max(1)).enumerate();
+    parts.for_each(|(part, out)| pack_panels(b, part * NEIGHBOURS * LANES, out));
 }
 
 /// Gives `work` the panels of a matrix, packed on this thread.
@@ -93,8 +90,8 @@ pub fn with_packed_here<T>(b: View, work: impl FnOnce(&[f32]) -> T) -> T {
     })
 }
 
-/// Of `[panels, K, LANES]`.
-fn panels_size(b: View) -> usize {
+/// Numbers of the panels of a matrix, `[panels, K, LANES]`.
+pub fn panels_size(b: View) -> usize {
     b.columns.div_ceil(LANES) * b.rows * LANES
 }
 
@@ -165,7 +162,7 @@ pub struct Right<'a> {
 }
 
 impl<'a> Right<'a> {
-    /// Of what [`with_packed`] gave for `b`.
+    /// Of what [`pack`] made of `b`.
     pub fn new(isa: Isa, b: View, panels: &'a [f32]) -> Self {
         Self { isa, panels, inner: b.rows, columns: b.columns, bias: None, finish: Finish::Plain }
     }
@@ -307,7 +304,7 @@ mod tests {
     fn product(isa: Isa, a: &Rows, b: View, bias: Option<&[f32]>) -> Vec<f32> {
         let mut out = vec![f32::NAN; a.rows() * b.columns];
         if !out.is_empty() {
-            with_packed(b, |panels| {
+            with_packed_here(b, |panels| {
                 Right::new(isa, b, panels).followed_by(bias, Finish::Plain).multiply(a, 0, &mut out)
             });
         }

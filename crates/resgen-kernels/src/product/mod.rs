@@ -8,6 +8,7 @@ mod attention;
 mod avx512;
 mod bf16;
 mod convolution;
+mod kept;
 mod matrix;
 mod packed;
 mod rows;

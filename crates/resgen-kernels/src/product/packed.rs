@@ -1,15 +1,19 @@
 //! A right matrix in the precision it is multiplied in.
 
+use std::borrow::Cow;
+
 use burn::tensor::{DType, bf16};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::bf16::{self as halves, Rounds, Unit};
+use super::kept::Kept;
 use super::matrix::{self, Finish, block_rows};
 use super::rows::Rows;
 use super::view::View;
 use crate::cpu::blank;
 use crate::isa::Isa;
+use crate::scratch::{Scratch, with_scratch};
 
 /// The right side of a product.
 #[derive(Clone, Copy)]
@@ -68,12 +72,14 @@ pub struct Product<'a> {
     pub bias: Option<&'a [f32]>,
     /// What happens to the sums.
     pub finish: Finish,
+    /// The tensor that the right matrix is made of, where it is multiplied by again and again.
+    pub weights: Option<&'a FlexTensor>,
 }
 
 impl Product<'_> {
     /// Nothing but the product.
     pub fn plain(precision: DType) -> Self {
-        Self { precision, bias: None, finish: Finish::Plain }
+        Self { precision, bias: None, finish: Finish::Plain, weights: None }
     }
 
     /// Writes `finish(a·b + bias)` to `out`, row by row. The left matrix holds what [`as_multiplied`] gives.
@@ -93,36 +99,65 @@ impl Product<'_> {
         });
     }
 
-    /// Gives `work` the right matrix, packed by all threads.
+    /// Gives `work` the right matrix, packed by all threads; kept where it is made of weights.
     pub fn with_packed<T>(&self, b: Factor, work: impl FnOnce(&Packed) -> T) -> T {
         match (self.precision, b, Unit::best()) {
             (DType::BF16, Factor::F32(b), Some(unit)) => self.in_bf16(unit, b, work),
             (DType::BF16, Factor::Bf16(b), Some(unit)) => self.in_bf16(unit, b, work),
             // A processor without instructions for bf16 multiplies the rounded numbers in f32: as exact, not faster.
-            (DType::BF16, Factor::F32(b), None) => {
-                self.in_f32(View { values: &rounded(b.values), ..b }, work)
-            }
+            (DType::BF16, Factor::F32(b), None) => self.in_f32(b, |values| Cow::Owned(rounded(values)), work),
             (DType::BF16, Factor::Bf16(b), None) => {
-                let View { rows, columns, row_step, column_step, values } = b;
-                self.in_f32(View { values: &rounded(values), rows, columns, row_step, column_step }, work)
+                self.in_f32(b, |values| Cow::Owned(rounded(values)), work)
             }
-            (_, Factor::F32(b), _) => self.in_f32(b, work),
+            (_, Factor::F32(b), _) => self.in_f32(b, Cow::Borrowed, work),
             (precision, Factor::Bf16(_), _) => panic!("weights in bf16 for a product in {precision:?}"),
         }
     }
 
-    fn in_f32<T>(&self, b: View, work: impl FnOnce(&Packed) -> T) -> T {
-        matrix::with_packed(b, |panels| {
-            let right = matrix::Right::new(Isa::best(), b, panels);
+    fn in_f32<'b, B: Rounds, T>(
+        &self,
+        b: View<'b, B>,
+        values: impl FnOnce(&'b [B]) -> Cow<'b, [f32]>,
+        work: impl FnOnce(&Packed) -> T,
+    ) -> T {
+        static KEPT: Kept<f32> = Kept::new();
+        let View { rows, columns, row_step, column_step, .. } = b;
+        let sized = View { values: &[], rows, columns, row_step, column_step };
+        let pack = |panels: &mut [f32]| {
+            let values = values(b.values);
+            matrix::pack(View { values: &values, ..sized }, panels);
+        };
+        let work = |panels: &[f32]| {
+            let right = matrix::Right::new(Isa::best(), sized, panels);
             work(&Packed::F32(right.followed_by(self.bias, self.finish)))
-        })
+        };
+        self.with_panels(&KEPT, b, matrix::panels_size(sized), pack, work)
     }
 
     fn in_bf16<B: Rounds, T>(&self, unit: Unit, b: View<B>, work: impl FnOnce(&Packed) -> T) -> T {
-        halves::with_packed(b, |panels| {
+        static KEPT: Kept<u16> = Kept::new();
+        let work = |panels: &[u16]| {
             let right = halves::Right::new(unit, b, panels);
             work(&Packed::Bf16(right.followed_by(self.bias, self.finish)))
-        })
+        };
+        self.with_panels(&KEPT, b, halves::panels_size(b), |panels| halves::pack(b, panels), work)
+    }
+
+    fn with_panels<P: Scratch, B, T>(
+        &self,
+        kept: &Kept<P>,
+        b: View<B>,
+        size: usize,
+        pack: impl FnOnce(&mut [P]),
+        work: impl FnOnce(&[P]) -> T,
+    ) -> T {
+        match self.weights {
+            Some(weights) => kept.with(weights, b, size, pack, work),
+            None => with_scratch(size, |panels| {
+                pack(panels);
+                work(panels)
+            }),
+        }
     }
 }
 

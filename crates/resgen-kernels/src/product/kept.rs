@@ -1,0 +1,141 @@
+//! Panels of weights that are multiplied by again and again: kept as long as the weights are there, unchanged.
+//!
+//! A tensor's numbers can change only while nobody else holds them, and they move away from who merely watches
+//! (`Arc::make_mut`). So panels belong to what a [`Weak`] reference leads to, and end with it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+use burn_flex::FlexTensor;
+
+use super::view::View;
+use crate::scratch::{Scratch, with_scratch};
+
+/// Products with the same weights before their panels are kept. A training step makes one for each micro-batch, then the weights
+/// change; a sampler makes one for each step.
+const USES: u32 = 2;
+
+/// Panels of weights.
+pub struct Kept<T>(LazyLock<Mutex<HashMap<Key, Entry<T>>>>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    address: usize,
+    sizes: [usize; 2],
+    steps: [usize; 2],
+}
+
+struct Entry<T> {
+    weights: Weak<dyn Any + Send + Sync>,
+    uses: u32,
+    panels: Option<Arc<Vec<T>>>,
+}
+
+enum Found<T> {
+    Panels(Arc<Vec<T>>),
+    Often(Key),
+    Seldom,
+}
+
+impl<T: Scratch> Kept<T> {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(LazyLock::new(Mutex::default))
+    }
+
+    /// Gives `work` the `size` numbers that `pack` makes of a view of the weights, which say all that they depend on.
+    pub fn with<B, R>(
+        &self,
+        weights: &FlexTensor,
+        view: View<B>,
+        size: usize,
+        pack: impl FnOnce(&mut [T]),
+        work: impl FnOnce(&[T]) -> R,
+    ) -> R {
+        match self.find(weights, view) {
+            Found::Panels(panels) => work(&panels),
+            Found::Often(key) => {
+                let mut panels = vec![T::default(); size];
+                pack(&mut panels);
+                let panels = Arc::new(panels);
+                if let Some(entry) = self.table().get_mut(&key) {
+                    entry.panels = Some(panels.clone());
+                }
+                work(&panels)
+            }
+            Found::Seldom => with_scratch(size, |panels| {
+                pack(panels);
+                work(panels)
+            }),
+        }
+    }
+
+    fn find<B>(&self, weights: &FlexTensor, view: View<B>) -> Found<T> {
+        let weights: Arc<dyn Any + Send + Sync> = weights.data_arc();
+        let key = Key {
+            address: Arc::as_ptr(&weights).addr(),
+            sizes: [view.rows, view.columns],
+            steps: [view.row_step, view.column_step],
+        };
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(&key) else {
+            table.retain(|_, entry| entry.weights.strong_count() > 0);
+            table.insert(key, Entry { weights: Arc::downgrade(&weights), uses: 1, panels: None });
+            return Found::Seldom;
+        };
+        // While somebody watches an address nothing else comes to lie there: these are the weights it was made for.
+        entry.uses = entry.uses.saturating_add(1);
+        match &entry.panels {
+            Some(panels) => Found::Panels(panels.clone()),
+            None if entry.uses > USES => Found::Often(key),
+            None => Found::Seldom,
+        }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Entry<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    #[test]
+    fn panels_stay_with_their_weights_and_end_with_them() {
+        static KEPT: Kept<f32> = Kept::new();
+        let mut weights = FlexTensor::from_data(TensorData::new(vec![1f32, 2.0], [1, 2]));
+        let mut packed = 0;
+        let mut panels_of = |weights: &FlexTensor| {
+            let values = weights.storage::<f32>();
+            let pack = |panels: &mut [f32]| {
+                packed += 1;
+                panels.copy_from_slice(values);
+            };
+            let panels = KEPT.with(weights, View::new(values, 1, 2), 2, pack, <[f32]>::to_vec);
+            (panels, packed)
+        };
+        let found: Vec<_> = (0..5).map(|_| panels_of(&weights)).collect();
+        assert!(found.iter().all(|(panels, _)| panels == &[1.0, 2.0]));
+        assert_eq!(found.iter().map(|(_, packed)| *packed).collect::<Vec<_>>(), [1, 2, 3, 3, 3]);
+        // Changed in place: other numbers, so other panels.
+        weights.storage_mut::<f32>()[0] = 5.0;
+        assert_eq!(panels_of(&weights).0, [5.0, 2.0]);
+        assert_eq!(KEPT.table().len(), 1, "those of the numbers that are gone are forgotten");
+    }
+
+    #[test]
+    fn another_view_has_panels_of_its_own() {
+        static KEPT: Kept<f32> = Kept::new();
+        let weights = FlexTensor::from_data(TensorData::new(vec![1f32, 2.0, 3.0, 4.0], [2, 2]));
+        let view = View::new(weights.storage::<f32>(), 2, 2);
+        for _ in 0..5 {
+            for (view, value) in [(view, 1.0), (view.transposed(), 2.0)] {
+                KEPT.with(&weights, view, 1, |out| out[0] = value, |panels| assert_eq!(panels, [value]));
+            }
+        }
+    }
+}
