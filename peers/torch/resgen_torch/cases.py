@@ -130,7 +130,7 @@ def rvq_encode(case: dict, device: torch.device, mode: Mode) -> Case:
     """The codes of N vectors, in slices that keep memory bounded."""
     vectors, vocabulary, latent, depth = (case[key] for key in ("vectors", "vocabulary", "latent", "depth"))
     rows = torch.randn(vectors, latent, device=device)
-    if case.get("library", "ours") == "ours":
+    if case.get("library", "twin") == "twin":
         books = Codebooks(torch.randn(depth, vocabulary, latent, device=device), depth)
         encode = mode.compiled(books.encode)
     else:
