@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct CommonArguments {
-    /// Where to compute: cpu, cuda, vulkan, or cuda:N and vulkan:N for the N-th of several.
+    /// Where to compute: cpu, cuda, vulkan, wgpu, or cuda:N and so on for the N-th of several.
     #[arg(long, global = true, default_value = "cpu", value_name = "DEVICE")]
     device: DeviceChoice,
     /// Print the result as one JSON object. Progress and notes go to stderr as ever.
@@ -60,7 +60,7 @@ impl Context {
             DeviceChoice::Cpu => {
                 (1..=self.threads).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
             }
-            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) => 1,
+            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) | DeviceChoice::Wgpu(_) => 1,
         }
     }
 
@@ -68,7 +68,7 @@ impl Context {
     pub fn batch(&self, asked: Option<usize>) -> Batch {
         match self.device {
             DeviceChoice::Cpu => Batch { most: asked.unwrap_or(8), at_once: self.threads },
-            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) => {
+            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) | DeviceChoice::Wgpu(_) => {
                 Batch { most: asked.unwrap_or(64), at_once: 1 }
             }
         }

@@ -6,15 +6,17 @@ use burn::tensor::Device;
 use resgen_core::error::nearest;
 use resgen_core::{Error, Result};
 
-/// A device as named on the command line: `cpu`, `cuda`, `cuda:1`, `vulkan`, `vulkan:1`.
+/// A device as named on the command line: `cpu`, `cuda`, `cuda:1`, `vulkan`, `vulkan:1`, `wgpu`, `wgpu:1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The processor.
     Cpu,
     /// The NVIDIA card of that number.
     Cuda(usize),
-    /// The graphics card of that number, or the best there is.
+    /// The graphics card of that number, or the best there is, through Vulkan with SPIR-V.
     Vulkan(Option<usize>),
+    /// The same through whatever the system has (Vulkan, Metal, DirectX) with WGSL.
+    Wgpu(Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
@@ -32,9 +34,10 @@ impl FromStr for DeviceChoice {
             ("cpu", Some(_)) => Err("there is one `cpu`, without a number".into()),
             ("cuda", number) => Ok(Self::Cuda(number.unwrap_or(0))),
             ("vulkan", number) => Ok(Self::Vulkan(number)),
+            ("wgpu", number) => Ok(Self::Wgpu(number)),
             _ => {
-                let hint = nearest(name, ["cpu", "cuda", "vulkan"]);
-                Err(format!("expected cpu, cuda[:N] or vulkan[:N]{hint}"))
+                let hint = nearest(name, ["cpu", "cuda", "vulkan", "wgpu"]);
+                Err(format!("expected cpu, cuda[:N], vulkan[:N] or wgpu[:N]{hint}"))
             }
         }
     }
@@ -50,6 +53,7 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::flex()),
             Self::Cuda(number) => cuda(number),
             Self::Vulkan(number) => vulkan(number),
+            Self::Wgpu(number) => wgpu(number),
         }
     }
 }
@@ -73,6 +77,17 @@ fn vulkan(number: Option<usize>) -> Result<Device> {
 #[cfg(not(feature = "vulkan"))]
 fn vulkan(_number: Option<usize>) -> Result<Device> {
     Err(left_out("vulkan"))
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu(number: Option<usize>) -> Result<Device> {
+    use burn::tensor::DeviceKind;
+    answering("wgpu", || Device::wgpu(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(_number: Option<usize>) -> Result<Device> {
+    Err(left_out("wgpu"))
 }
 
 /// Has what is found out about a card (the fastest variants of kernels, and their compiled code) kept in the user's
@@ -113,7 +128,7 @@ fn answering(name: &str, open: impl FnOnce() -> Device + std::panic::UnwindSafe)
     })
 }
 
-#[cfg(not(all(feature = "cuda", feature = "vulkan")))]
+#[cfg(not(all(feature = "cuda", feature = "vulkan", feature = "wgpu")))]
 fn left_out(name: &str) -> Error {
     let reason = format!(
         "this program was built without `{name}`; build it with \
@@ -133,6 +148,7 @@ mod tests {
         assert_eq!(parse("cuda"), Ok(DeviceChoice::Cuda(0)));
         assert_eq!(parse("vulkan:2"), Ok(DeviceChoice::Vulkan(Some(2))));
         assert_eq!(parse("vulkan"), Ok(DeviceChoice::Vulkan(None)));
+        assert_eq!(parse("wgpu:0"), Ok(DeviceChoice::Wgpu(Some(0))));
         assert!(parse("cuda:one").unwrap_err().contains("`one`"));
         assert!(parse("cudo").unwrap_err().contains("did you mean `cuda`?"));
         assert!(parse("cpu:1").is_err());

@@ -8,8 +8,8 @@ pub fn devices() -> Vec<Device> {
     let mut devices = vec![Device::flex()];
     #[cfg(feature = "vulkan")]
     devices.push(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice));
-    #[cfg(feature = "webgpu")]
-    devices.push(Device::webgpu(burn::tensor::DeviceKind::DefaultDevice));
+    #[cfg(feature = "wgpu")]
+    devices.push(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice));
     #[cfg(feature = "cuda")]
     devices.push(Device::cuda(0));
     devices
