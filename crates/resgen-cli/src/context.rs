@@ -53,25 +53,25 @@ impl Context {
         self.device.open()
     }
 
-    /// Into how many parts a batch of `count` is cut to be worked on side by side: as many as there are threads of a
-    /// CPU, or fewer that divide it; one on any other device.
-    pub fn micro_batches(&self, count: usize) -> usize {
+    /// How many pieces of work the device takes at once: the threads of a CPU; one on any other, which has its own and where
+    /// tensors of one thread were seen to go wrong in another.
+    pub fn at_once(&self) -> usize {
         match self.device {
-            DeviceChoice::Cpu => {
-                (1..=self.threads).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
-            }
+            DeviceChoice::Cpu => self.threads,
             DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) | DeviceChoice::Wgpu(_) => 1,
         }
     }
 
+    /// Into how many parts a batch of `count` is cut to be worked on side by side: as many as there are threads of a
+    /// CPU, or fewer that divide it; one on any other device.
+    pub fn micro_batches(&self, count: usize) -> usize {
+        (1..=self.at_once()).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
+    }
+
     /// How many samples are drawn at once; `asked` is what the user wants in a batch.
     pub fn batch(&self, asked: Option<usize>) -> Batch {
-        match self.device {
-            DeviceChoice::Cpu => Batch { most: asked.unwrap_or(8), at_once: self.threads },
-            DeviceChoice::Cuda(_) | DeviceChoice::Vulkan(_) | DeviceChoice::Wgpu(_) => {
-                Batch { most: asked.unwrap_or(64), at_once: 1 }
-            }
-        }
+        let usual = if self.device == DeviceChoice::Cpu { 8 } else { 64 };
+        Batch { most: asked.unwrap_or(usual), at_once: self.at_once() }
     }
 }
 

@@ -89,7 +89,7 @@ fn reconstruction(arguments: &ReconstructionArguments, context: &Context) -> any
         PassOptions { batch_size: 32, size: tokenizer.config().resolution as u32, ..Default::default() };
     let pass = Pass::new(folder, &options)?;
     let depths: Vec<usize> = doublings(tokenizer.config().depth);
-    let report = measure(&tokenizer, pass, &depths, &Workers::new(context.threads)?)?;
+    let report = measure(&tokenizer, pass, &depths, &Workers::new(context.at_once())?)?;
     context.output.print(&report, |report| report.markdown())
 }
 

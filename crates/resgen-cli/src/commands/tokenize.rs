@@ -59,7 +59,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let options = CacheOptions {
         flip: arguments.flip,
         batch_size: arguments.batch,
-        workers: context.threads,
+        workers: context.at_once(),
+        threads: context.threads,
         ..CacheOptions::default()
     };
     let mut progress = TerminalProgress::default();

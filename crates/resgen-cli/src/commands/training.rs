@@ -100,7 +100,7 @@ impl TrainingArguments {
             config: serde_json::to_value(experiment)?,
             progress: &mut progress,
             stop: &stop,
-            workers: context.threads,
+            workers: context.at_once(),
         };
         let outcome = run::run(learner, source, settings, run_context)?;
         drop(progress);

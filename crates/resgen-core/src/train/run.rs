@@ -125,7 +125,7 @@ pub struct RunContext<'a> {
     pub progress: &'a mut dyn Progress,
     /// Set by a signal handler: write a checkpoint and return.
     pub stop: &'a AtomicBool,
-    /// Micro-batches at once.
+    /// Micro-batches at once; one where the model is not on the CPU.
     pub workers: usize,
 }
 
@@ -198,7 +198,8 @@ pub fn update<L: Learner>(
         let shared = &*learner;
         for next in workers.run(now, |_, batch| shared.part(step, batch))? {
             sum = Some(match sum {
-                Some(sum) => L::merged(sum, next),
+                // Where the parts come from: a graphics card's tensors of one thread were seen to go wrong in another.
+                Some(sum) => workers.alone(|| L::merged(sum, next)),
                 None => next,
             });
         }

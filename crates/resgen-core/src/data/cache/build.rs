@@ -43,13 +43,22 @@ pub struct CacheOptions {
     pub batch_size: usize,
     /// Pictures of a shard. A build that is interrupted loses less than one.
     pub shard_size: usize,
-    /// Batches encoded at once, and threads that decode. The cache does not depend on it.
+    /// Batches encoded at once; one where the tokenizer is not on the CPU. The cache does not depend on it.
     pub workers: usize,
+    /// Threads that decode. The cache does not depend on it.
+    pub threads: usize,
 }
 
 impl Default for CacheOptions {
     fn default() -> Self {
-        Self { crop: Crop::Center, flip: Flip::Never, batch_size: 32, shard_size: 4096, workers: 1 }
+        Self {
+            crop: Crop::Center,
+            flip: Flip::Never,
+            batch_size: 32,
+            shard_size: 4096,
+            workers: 1,
+            threads: 1,
+        }
     }
 }
 
@@ -201,9 +210,9 @@ impl<'a> Maker<'a> {
             depth: config.depth,
             vocabulary: config.vocabulary,
         };
-        let threads = options.workers.max(1);
+        let threads = options.threads.max(1);
         let pass = PassOptions { batch_size: options.batch_size, size, threads, prefetch: threads };
-        Ok(Self { folder, tokenizer, inputs, workers: Workers::new(threads)?, pass })
+        Ok(Self { folder, tokenizer, inputs, workers: Workers::new(options.workers)?, pass })
     }
 
     fn pictures(&self) -> usize {
