@@ -68,14 +68,15 @@ pub fn group_norm_backward(
     let moments = sizes.moments(values);
     let parts =
         gradient.storage_mut::<f32>().par_chunks_mut(sizes.picture()).zip(values.par_chunks(sizes.picture()));
-    let sums: Vec<[Vec<f32>; 2]> = parts
+    // Of the gain, then of the bias.
+    let sums: Vec<Vec<f32>> = parts
         .zip(&moments)
         .map(|((gradient, values), moments)| {
             let parts = gradient.par_chunks_mut(sizes.chunk()).zip(values.par_chunks(sizes.chunk()));
-            let chunks: Vec<[Vec<f32>; 2]> = parts
+            let chunks: Vec<Vec<f32>> = parts
                 .map(|(gradient, values)| {
-                    let mut sums = [vec![0.0; sizes.channels], vec![0.0; sizes.channels]];
-                    let [of_gain, of_bias] = &mut sums;
+                    let mut sums = vec![0.0; 2 * sizes.channels];
+                    let (of_gain, of_bias) = sums.split_at_mut(sizes.channels);
                     if is_gated {
                         ungate(Isa::best(), values, &moments.mean, &moments.inverse, gain, bias, gradient);
                     }
@@ -100,18 +101,17 @@ pub fn group_norm_backward(
             sums
         })
         .collect();
-    let [gains, biases] = added(sums);
-    of_gain.storage_mut::<f32>().copy_from_slice(&gains);
-    of_bias.storage_mut::<f32>().copy_from_slice(&biases);
+    let sums = added(sums);
+    let (gains, biases) = sums.split_at(sizes.channels);
+    of_gain.storage_mut::<f32>().copy_from_slice(gains);
+    of_bias.storage_mut::<f32>().copy_from_slice(biases);
     [gradient, of_gain, of_bias]
 }
 
 /// One after the other, in order.
-fn added(sums: Vec<[Vec<f32>; 2]>) -> [Vec<f32>; 2] {
-    let add = |mut all: [Vec<f32>; 2], part: [Vec<f32>; 2]| {
-        for (all, part) in all.iter_mut().flatten().zip(part.iter().flatten()) {
-            *all += part;
-        }
+fn added(sums: Vec<Vec<f32>>) -> Vec<f32> {
+    let add = |mut all: Vec<f32>, part: Vec<f32>| {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
         all
     };
     sums.into_iter().reduce(add).unwrap_or_default()
@@ -156,25 +156,23 @@ impl Sizes {
 
     fn moments(&self, values: &[f32]) -> Vec<Moments> {
         let of_picture = |picture: &[f32]| {
-            let sum = |mean: &[f32], is_square: bool| {
-                let chunks = picture.par_chunks(self.chunk()).map(|chunk| {
-                    let mut sums = vec![0.0; self.channels];
-                    match is_square {
-                        false => add_rows(Isa::best(), chunk, &mut sums),
-                        true => add_squares(Isa::best(), chunk, mean, &mut sums),
-                    }
-                    [sums, Vec::new()]
-                });
-                let [sums, _] = added(chunks.collect());
-                self.over_groups(&sums)
-            };
-            let mean = sum(&[], false);
-            let variance = sum(&mean, true);
+            let mean = self.mean(picture, |chunk, sums| add_rows(Isa::best(), chunk, sums));
+            let variance = self.mean(picture, |chunk, sums| add_squares(Isa::best(), chunk, &mean, sums));
             let inverse =
                 variance.into_iter().map(|variance| 1.0 / (variance + NORM_EPSILON).sqrt()).collect();
             Moments { mean, inverse }
         };
         values.par_chunks(self.picture()).map(of_picture).collect()
+    }
+
+    /// For every channel the mean over its group of what `add` sums over a chunk's places.
+    fn mean(&self, picture: &[f32], add: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
+        let chunks = picture.par_chunks(self.chunk()).map(|chunk| {
+            let mut sums = vec![0.0; self.channels];
+            add(chunk, &mut sums);
+            sums
+        });
+        self.over_groups(&added(chunks.collect()))
     }
 
     /// For every channel the mean over its group of what was summed over places.
@@ -186,7 +184,8 @@ impl Sizes {
     }
 
     /// What the mean and the deviation of a group take from every gradient: means of gradient and of gradient · normalised value.
-    fn shares(&self, [of_gain, of_bias]: &[Vec<f32>; 2], gain: &[f32]) -> [Vec<f32>; 2] {
+    fn shares(&self, sums: &[f32], gain: &[f32]) -> [Vec<f32>; 2] {
+        let (of_gain, of_bias) = sums.split_at(self.channels);
         [of_bias, of_gain].map(|sums| {
             let weighted: Vec<f32> = sums.iter().zip(gain).map(|(sum, gain)| sum * gain).collect();
             self.over_groups(&weighted)

@@ -40,15 +40,21 @@ impl Isa {
         *BEST.get_or_init(|| Self::available().into_iter().max().unwrap_or(Self::Portable))
     }
 
+    /// [`Isa::tile_rows`] where the compiler chooses the instructions.
+    pub const PORTABLE_ROWS: usize = 4;
+    /// Two vectors a row, twelve registers of sums.
+    pub const AVX2_ROWS: usize = 6;
+    /// One vector a row: as many sums on their way as two units with four steps each can take, and some more.
+    pub const AVX512_ROWS: usize = 12;
     /// The most that [`Isa::tile_rows`] gives.
-    pub const MOST_TILE_ROWS: usize = 12;
+    pub const MOST_TILE_ROWS: usize = Self::AVX512_ROWS;
 
     /// Rows of 16 numbers whose sums fill the vector registers, with room for what is multiplied.
     pub fn tile_rows(self) -> usize {
         match self {
-            Self::Portable => 4,
-            Self::Avx2 => 6,
-            Self::Avx512 => 12,
+            Self::Portable => Self::PORTABLE_ROWS,
+            Self::Avx2 => Self::AVX2_ROWS,
+            Self::Avx512 => Self::AVX512_ROWS,
         }
     }
 }

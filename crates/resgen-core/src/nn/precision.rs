@@ -6,8 +6,8 @@
 //! of training computes with a rounded copy, and the gradient passes through the rounding.
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
+use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{FloatDType, Tensor};
 use resgen_kernels::{affine, affine_gelu, gelu_tanh};
 use serde::{Deserialize, Serialize};
@@ -90,12 +90,14 @@ pub fn project_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
 /// f32 `[B, h, w, input]` → f32 `[B, h', w', output]`
 ///
 /// # Panics
-/// For a layer without bias: the builder makes none.
+/// For a layer without bias, or whose padding is not given as a number: the builder makes none.
 ///
 /// [`Builder::conv`]: super::Builder::conv
 pub fn convolve(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = layer.bias.as_ref().expect("a convolution with a bias").val();
-    let padding = (layer.kernel_size[0] - 1) / 2;
+    let PaddingConfig2d::Explicit(padding, ..) = layer.padding else {
+        panic!("a convolution padded by {:?}", layer.padding)
+    };
     resgen_kernels::convolve(x, layer.weight.val(), bias, layer.stride[0], padding)
 }
 

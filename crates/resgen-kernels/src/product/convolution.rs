@@ -30,7 +30,7 @@ pub fn convolve(
     padding: usize,
 ) -> FlexTensor {
     let (kernel, bias) = (Kernel::of(&weight), in_f32(bias));
-    let x = kernel.as_multiplied(x);
+    let x = as_multiplied(x, kernel.precision);
     let pictures = Pictures::of(&x);
     kernel.assert_channels(pictures.channels);
     let size = kernel.size_of_result(pictures.size, stride, padding);
@@ -54,7 +54,7 @@ pub fn convolve_backward_input(
     padding: usize,
 ) -> FlexTensor {
     let kernel = Kernel::of(&weight);
-    let gradient = kernel.as_multiplied(gradient);
+    let gradient = as_multiplied(gradient, kernel.precision);
     let pictures = Pictures::of(&gradient);
     let mut out = blank(&Shape::new([pictures.count, size[0], size[1], kernel.channels]));
     for phase in (0..stride * stride).map(|phase| [phase / stride, phase % stride]) {
@@ -89,7 +89,7 @@ pub fn convolve_backward_weight(
     padding: usize,
 ) -> FlexTensor {
     let kernel = Kernel::of(weight);
-    let (x, gradient) = (kernel.as_multiplied(x), gradient.to_contiguous());
+    let (x, gradient) = (as_multiplied(x, kernel.precision), gradient.to_contiguous());
     let (pictures, wanted) = (Pictures::of(&x), Pictures::of(&gradient));
     let window = Window { taps: kernel.taps, stride, offset: [-(padding as isize); 2] };
     let [lines, columns] = window.seen(wanted.size);
@@ -154,11 +154,6 @@ impl Kernel {
         [0, 1].map(|axis| {
             (size[axis] + 2 * padding).checked_sub(self.taps[axis]).map_or(0, |rest| rest / stride + 1)
         })
-    }
-
-    /// What this kernel multiplies: rounded already where no instruction does that.
-    fn as_multiplied(&self, x: FlexTensor) -> FlexTensor {
-        as_multiplied(x, self.precision)
     }
 
     /// `[O, kh·kw, C]`

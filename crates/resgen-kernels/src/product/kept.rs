@@ -1,11 +1,12 @@
 //! Panels of weights that are multiplied by again and again: kept as long as the weights are there, unchanged.
 //!
 //! A tensor's numbers can change only while nobody else holds them, and they move away from who merely watches
-//! (`Arc::make_mut`). So panels belong to what a [`Weak`] reference leads to, and end with it.
+//! (`Arc::make_mut`). So panels belong to what a [`Weak`] reference leads to. Those
+//! of weights that are gone are forgotten when the next new ones come.
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use burn_flex::FlexTensor;
 
@@ -93,7 +94,7 @@ impl<T: Scratch> Kept<T> {
         }
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Entry<T>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Key, Entry<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -41,7 +41,7 @@ pub fn block_rows(all: usize, fitting: usize, tile: usize) -> usize {
 /// A small product within a task of many: `a·b`, row by row, on this thread.
 ///
 /// # Shapes
-/// as in [`product`]
+/// a `[M, K]`, b `[K, N]` → `[M, N]`
 pub fn small_product(isa: Isa, a: View, b: View) -> Vec<f32> {
     let mut out = vec![0.0; a.rows * b.columns];
     if !out.is_empty() {
@@ -197,13 +197,24 @@ impl<'a> Right<'a> {
                     let terms = part.columns.len();
                     with_scratch(padded * terms, |tiles| {
                         match self.isa {
-                            Isa::Portable => {
-                                pack_tiles::<4>(a, start..start + rows, part.columns.clone(), tiles)
-                            }
-                            Isa::Avx2 => pack_tiles::<6>(a, start..start + rows, part.columns.clone(), tiles),
-                            Isa::Avx512 => {
-                                pack_tiles::<12>(a, start..start + rows, part.columns.clone(), tiles)
-                            }
+                            Isa::Portable => pack_tiles::<{ Isa::PORTABLE_ROWS }>(
+                                a,
+                                start..start + rows,
+                                part.columns.clone(),
+                                tiles,
+                            ),
+                            Isa::Avx2 => pack_tiles::<{ Isa::AVX2_ROWS }>(
+                                a,
+                                start..start + rows,
+                                part.columns.clone(),
+                                tiles,
+                            ),
+                            Isa::Avx512 => pack_tiles::<{ Isa::AVX512_ROWS }>(
+                                a,
+                                start..start + rows,
+                                part.columns.clone(),
+                                tiles,
+                            ),
                         }
                         self.add(&part, group.clone(), out, |row, panel, from, sums| {
                             let tile = &tiles[row * terms..(row + tile_rows) * terms];

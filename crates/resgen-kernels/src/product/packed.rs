@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::{DType, bf16};
+use burn::tensor::{DType, TensorData, bf16};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -11,7 +11,6 @@ use super::kept::Kept;
 use super::matrix::{self, Finish, block_rows};
 use super::rows::Rows;
 use super::view::View;
-use crate::cpu::blank;
 use crate::isa::Isa;
 use crate::scratch::{Scratch, with_scratch};
 
@@ -172,7 +171,6 @@ pub fn as_multiplied(x: FlexTensor, precision: DType) -> FlexTensor {
     if precision != DType::BF16 || Unit::best().is_some() {
         return x;
     }
-    let mut out = blank(x.layout().shape());
-    out.storage_mut::<f32>().copy_from_slice(&rounded(x.storage::<f32>()));
-    out
+    let shape = x.layout().shape().clone();
+    FlexTensor::from_data(TensorData::new(rounded(x.storage::<f32>()), shape))
 }

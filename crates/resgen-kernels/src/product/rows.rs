@@ -39,8 +39,8 @@ impl Places {
 /// A matrix whose rows, or whose columns, are made of stretches of numbers that lie together: the same stretches in each, counted
 /// from the place where it starts.
 #[derive(Clone, Debug)]
-pub struct Rows<'a, T = f32> {
-    values: &'a [T],
+pub struct Rows<'a> {
+    values: &'a [f32],
     places: Places,
     /// None longer than [`Rows::STRETCH`].
     stretches: Vec<Range<usize>>,
@@ -48,7 +48,7 @@ pub struct Rows<'a, T = f32> {
     across: bool,
 }
 
-impl<'a, T> Rows<'a, T> {
+impl<'a> Rows<'a> {
     /// Most numbers of a stretch: that much of a panel, and of the rows that meet it, stays in the first-level cache.
     pub const STRETCH: usize = 256;
 
@@ -56,7 +56,7 @@ impl<'a, T> Rows<'a, T> {
     ///
     /// # Panics
     /// Where a stretch of the last place would end beyond the slice.
-    pub fn new(values: &'a [T], places: Places, stretches: impl IntoIterator<Item = Range<usize>>) -> Self {
+    pub fn new(values: &'a [f32], places: Places, stretches: impl IntoIterator<Item = Range<usize>>) -> Self {
         let mut stretches: Vec<_> = stretches.into_iter().flat_map(short).collect();
         if stretches.is_empty() {
             stretches.push(0..0); // a sum of nothing is still a sum
@@ -76,7 +76,7 @@ impl<'a, T> Rows<'a, T> {
     ///
     /// # Panics
     /// Where neither its rows nor its columns lie together.
-    pub fn of(view: View<'a, T>) -> Self {
+    pub fn of(view: View<'a>) -> Self {
         if view.column_step == 1 {
             let places = Places::in_a_line(view.rows, view.row_step);
             Self::new(view.values, places, once(0..view.columns))
@@ -121,7 +121,7 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// One of the [`Rows::parts`] of a row.
-    pub fn part_of_row(&self, row: usize, part: usize) -> &'a [T] {
+    pub fn part_of_row(&self, row: usize, part: usize) -> &'a [f32] {
         let stretch = &self.stretches[part];
         &self.values[self.places.at(row)..][stretch.clone()]
     }
@@ -132,7 +132,7 @@ impl<'a, T> Rows<'a, T> {
         &self,
         column: usize,
         rows: Range<usize>,
-        mut each: impl FnMut(usize, &'a [T]),
+        mut each: impl FnMut(usize, &'a [f32]),
     ) {
         let start = self.places.at(column);
         let mut first = 0;
@@ -149,7 +149,7 @@ impl<'a, T> Rows<'a, T> {
 
 /// The stretch, or its parts where it is too long.
 fn short(stretch: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let parts = stretch.len().div_ceil(Rows::<f32>::STRETCH).max(1);
+    let parts = stretch.len().div_ceil(Rows::STRETCH).max(1);
     let part = stretch.len().div_ceil(parts);
     (0..parts)
         .map(move |index| stretch.start + index * part..stretch.end.min(stretch.start + (index + 1) * part))

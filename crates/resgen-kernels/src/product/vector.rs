@@ -67,8 +67,8 @@ unsafe fn multiply<const PACKED: bool>(
     start: Start,
     sums: &mut [[f32; LANES]],
 ) {
-    assert_eq!(sums.len() * terms, panels.len() * isa.tile_rows(), "sums of panels");
     let rows = isa.tile_rows();
+    assert_eq!(sums.len() * terms, panels.len() * rows, "sums of panels");
     if let Start::Rows(starts) = start {
         assert_eq!(starts.len() * rows, sums.len(), "starts of panels");
     }
@@ -116,22 +116,19 @@ impl<const PACKED: bool, const ROWS: usize> Left<PACKED, ROWS> {
     }
 }
 
-/// Rows of a tile where the compiler chooses the instructions.
-const PORTABLE_ROWS: usize = 4;
-
 /// # Safety
 /// Every row of `left` has its number of terms, which is not 0.
 unsafe fn portable<const PACKED: bool>(
-    left: Left<PACKED, PORTABLE_ROWS>,
+    left: Left<PACKED, { Isa::PORTABLE_ROWS }>,
     panels: &[[f32; LANES]],
     start: Start,
     sums: &mut [[f32; LANES]],
 ) {
-    let sums = sums.as_chunks_mut::<PORTABLE_ROWS>().0;
+    let sums = sums.as_chunks_mut::<{ Isa::PORTABLE_ROWS }>().0;
     for (number, (panel, sums)) in panels.chunks_exact(left.terms).zip(sums).enumerate() {
         let mut own = match start {
             Start::Sums => *sums,
-            Start::Rows(starts) => [starts[number]; PORTABLE_ROWS],
+            Start::Rows(starts) => [starts[number]; Isa::PORTABLE_ROWS],
         };
         for (term, lanes) in panel.iter().enumerate() {
             for (row, own) in own.iter_mut().enumerate() {
@@ -148,27 +145,22 @@ unsafe fn portable<const PACKED: bool>(
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, Left, Start};
-
-    /// Two vectors a row, twelve registers of sums.
-    const AVX2_ROWS: usize = 6;
-    /// One vector a row: as many sums on their way as two units with four steps each can take, and some more.
-    const AVX512_ROWS: usize = 12;
+    use super::{Isa, LANES, Left, Start};
 
     /// # Safety
     /// Every row of `left` has its number of terms, which is not 0, and the processor has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn avx2<const PACKED: bool>(
-        left: Left<PACKED, AVX2_ROWS>,
+        left: Left<PACKED, { Isa::AVX2_ROWS }>,
         panels: &[[f32; LANES]],
         start: Start,
         sums: &mut [[f32; LANES]],
     ) {
-        let sums = sums.as_chunks_mut::<AVX2_ROWS>().0;
+        let sums = sums.as_chunks_mut::<{ Isa::AVX2_ROWS }>().0;
         for (number, (panel, sums)) in panels.chunks_exact(left.terms).zip(sums).enumerate() {
             // SAFETY: eight numbers are there at both halves of a row of LANES; rows of `left` as promised by the caller.
             unsafe {
-                let mut own = [[_mm256_setzero_ps(); 2]; AVX2_ROWS];
+                let mut own = [[_mm256_setzero_ps(); 2]; Isa::AVX2_ROWS];
                 let begun = |row: usize| match start {
                     Start::Sums => &sums[row],
                     Start::Rows(starts) => &starts[number],
@@ -198,16 +190,16 @@ mod x86 {
     /// Every row of `left` has its number of terms, which is not 0, and the processor has AVX-512F.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn avx512<const PACKED: bool>(
-        left: Left<PACKED, AVX512_ROWS>,
+        left: Left<PACKED, { Isa::AVX512_ROWS }>,
         panels: &[[f32; LANES]],
         start: Start,
         sums: &mut [[f32; LANES]],
     ) {
-        let sums = sums.as_chunks_mut::<AVX512_ROWS>().0;
+        let sums = sums.as_chunks_mut::<{ Isa::AVX512_ROWS }>().0;
         for (number, (panel, sums)) in panels.chunks_exact(left.terms).zip(sums).enumerate() {
             // SAFETY: a row of LANES is a vector; rows of `left` as promised by the caller.
             unsafe {
-                let mut own = [_mm512_setzero_ps(); AVX512_ROWS];
+                let mut own = [_mm512_setzero_ps(); Isa::AVX512_ROWS];
                 let begun = |row: usize| match start {
                     Start::Sums => &sums[row],
                     Start::Rows(starts) => &starts[number],
