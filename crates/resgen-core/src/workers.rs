@@ -1,10 +1,11 @@
-//! Micro-batches side by side: one thread each, with a thread pool of its own.
+//! Micro-batches side by side, and parameters: one thread each, with a thread pool of its own.
 //!
 //! Many operations of the CPU backend run on one thread, and the rest meet at its barriers; two
 //! micro-batches on two threads keep two cores busy where one batch on two threads does not. With one
 //! thread to a micro-batch the order of every sum is fixed, so results do not depend on the number of cores.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -39,7 +40,7 @@ impl Workers {
         }
     }
 
-    /// Runs `work` on every item; results are in the items' order.
+    /// Runs `work` on every item, each on one thread, the next by whoever is free; results are in the items' order.
     ///
     /// # Errors
     /// The first error in the items' order.
@@ -50,12 +51,15 @@ impl Workers {
     ) -> Result<Vec<R>> {
         let slots: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
         let results: Vec<Mutex<Option<Result<R>>>> = slots.iter().map(|_| Mutex::new(None)).collect();
+        let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for (worker, pool) in self.pools.iter().enumerate() {
-                let (slots, results, work) = (&slots, &results, &work);
+            for pool in &self.pools {
+                let (slots, results, work, next) = (&slots, &results, &work, &next);
                 scope.spawn(move || {
-                    for index in (worker..slots.len()).step_by(self.pools.len()) {
-                        let item = slots[index].lock().ok().and_then(|mut slot| slot.take());
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(slot) = slots.get(index) else { break };
+                        let item = slot.lock().ok().and_then(|mut slot| slot.take());
                         let result = item.map(|item| pool.install(|| work(index, item)));
                         if let Ok(mut slot) = results[index].lock() {
                             *slot = result;

@@ -18,6 +18,7 @@ use resgen_core::rvq::{Codebooks, Codes, quantize};
 use resgen_core::sample::{Known, Preset, Request, Unmasker};
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::weights::{Gradient, OptimizerConfig, Weights};
+use resgen_core::workers::Workers;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -175,6 +176,7 @@ fn two_updates_move_weights_and_average_as_the_twins() {
         let golden = Golden::load(file);
         let model = generator(&golden, MixtureLoss::Nll);
         let names = parameters::names_and_shapes(&model);
+        let workers = Workers::new(2).unwrap();
         let gradients = golden.under("gradient.nll.");
         let mut weights = Weights::new(model, golden.described::<OptimizerConfig>("optimizer"));
         for _ in 0..2 {
@@ -182,8 +184,8 @@ fn two_updates_move_weights_and_average_as_the_twins() {
                 let values = values(&gradients[name]);
                 Tensor::from_data(values.as_slice(), &device())
             });
-            let gradient = Gradient::mean(flat.collect(), 1.0).unwrap();
-            weights.update(gradient, golden.described("learning_rate"));
+            let gradient = Gradient::mean(flat.collect(), 1.0, &workers).unwrap();
+            weights.update(gradient, golden.described("learning_rate"), &workers).unwrap();
         }
         golden.expect_all("updated.", &names, parameters::flat(weights.model()), FORWARD);
         golden.expect_all("average.", &names, parameters::flat(&weights.averaged()), FORWARD);

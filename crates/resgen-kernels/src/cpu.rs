@@ -11,7 +11,7 @@ use crate::product::{self, Finish};
 use crate::{FusedGradients, FusedOps, group_norm};
 
 /// Elements that one task works on.
-const CHUNK: usize = 16 * 1024;
+pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// A tensor to be written to. Flex's own way to make one zeroes and then copies it.
 pub(crate) fn blank(shape: &Shape) -> FlexTensor {

@@ -15,6 +15,7 @@ mod cube_launch;
 mod group_norm;
 mod isa;
 mod loops;
+pub mod optimizer;
 mod product;
 pub mod quantizer;
 pub mod reference;

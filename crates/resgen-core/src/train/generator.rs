@@ -368,18 +368,18 @@ impl Learner for GeneratorLearner {
         let loss = model.head().loss(&out, target.clone(), weight.clone());
         let used = model.head().used_components(&out, target, weight);
         let masked_positions = masks.iter().flat_map(|mask| mask.counts()).filter(|&&k| k > 0).count() as f64;
-        let scalars = vec![scalar(&loss)? * masked_positions, scalar(&used)? * masked_positions];
+        let scalars = vec![scalar(&loss)? * masked_positions, scalar(&used_components)? * masked_positions];
         let sum = loss.mul_scalar(masked_positions);
         let gradients = parameters::take_gradients(&masters, &mut sum.backward());
         Ok(GeneratorPart { gradients, scalars, masked_positions })
     }
 
-    fn merged(sum: GeneratorPart, next: GeneratorPart) -> GeneratorPart {
-        GeneratorPart {
-            gradients: added(sum.gradients, next.gradients),
+    fn merged(sum: GeneratorPart, next: GeneratorPart, workers: &Workers) -> Result<GeneratorPart> {
+        Ok(GeneratorPart {
+            gradients: added(sum.gradients, next.gradients, workers)?,
             scalars: sum.scalars.iter().zip(&next.scalars).map(|(a, b)| a + b).collect(),
             masked_positions: sum.masked_positions + next.masked_positions,
-        }
+        })
     }
 
     fn apply(&mut self, _step: u64, all: GeneratorPart, rate: f64) -> Result<Applied> {

@@ -6,6 +6,7 @@ use super::log::Panel;
 use crate::error::Result;
 use crate::nn::parameters::NamedTensors;
 use crate::signal::Picture;
+use crate::workers::Workers;
 
 /// Where a learner's batches come from. A batch is a function of its step alone, so that a training can
 /// go on from any step with the batches it would have seen.
@@ -63,14 +64,19 @@ pub trait Learner: Send + Sync {
     /// Where the batch does not fit the model.
     fn part(&self, step: u64, batch: Self::Batch) -> Result<Self::Part>;
 
-    /// What two micro-batches give together; `next` comes after those of `sum`.
-    fn merged(sum: Self::Part, next: Self::Part) -> Self::Part;
+    /// What two micro-batches give together; `next` comes after those of `sum`. Whatever is computed here and in
+    /// [`Learner::apply`] is for the workers, on whose threads the parts were made: a graphics card's tensors were seen
+    /// to go wrong elsewhere, and large sums over several threads have no fixed order.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn merged(sum: Self::Part, next: Self::Part, workers: &Workers) -> Result<Self::Part>;
 
     /// Updates the weights with what all micro-batches of a step gave.
     ///
     /// # Errors
     /// Where the device fails.
-    fn apply(&mut self, step: u64, all: Self::Part, rate: f64) -> Result<Applied>;
+    fn apply(&mut self, step: u64, all: Self::Part, rate: f64, workers: &Workers) -> Result<Applied>;
 
     /// Everything that later steps depend on.
     fn state(&self) -> NamedTensors;

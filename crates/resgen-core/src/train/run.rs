@@ -198,15 +198,13 @@ pub fn update<L: Learner>(
         let shared = &*learner;
         for next in workers.run(now, |_, batch| shared.part(step, batch))? {
             sum = Some(match sum {
-                // Where the parts come from: a graphics card's tensors of one thread were seen to go wrong in another.
-                Some(sum) => workers.alone(|| L::merged(sum, next)),
+                Some(sum) => L::merged(sum, next, workers)?,
                 None => next,
             });
         }
     }
     let all = sum.ok_or_else(|| Error::Training(format!("step {step} has no batch")))?;
-    // On one thread: large sums on several have no fixed order, and the same run would end elsewhere.
-    workers.alone(|| learner.apply(step, all, rate))
+    learner.apply(step, all, rate, workers)
 }
 
 /// A run in progress.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_kernels::optimizer::{AdamW, Trained, adamw, square_sum};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::parameters::{self, NamedTensors};
+use crate::workers::Workers;
 
 /// Settings of AdamW, clipping and averaging.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,14 +66,15 @@ pub struct Weights<M> {
     config: OptimizerConfig,
     names: Vec<String>,
     decays: Vec<bool>,
-    moments: Vec<Option<AdamWState<1>>>,
+    moments: Vec<[Tensor<1>; 2]>, // of the gradient and of its square
     average: Vec<Tensor<1>>,
     updates: u64,
 }
 
 /// A gradient that may be applied, and its norm before clipping.
 pub struct Gradient {
-    parts: Vec<Tensor<1>>,
+    sum: Vec<Tensor<1>>,
+    weight: f64,
     /// Euclidean norm over all parameters.
     pub norm: f64,
 }
@@ -82,17 +84,20 @@ impl Gradient {
     ///
     /// # Errors
     /// [`Error::Device`] where the device cannot be read.
-    pub fn mean(sum: Vec<Tensor<1>>, weight: f64) -> Result<Self> {
-        let parts: Vec<_> = sum.into_iter().map(|part| part.div_scalar(weight)).collect();
-        let squares = parts.iter().map(|part| part.clone().square().sum()).collect();
-        let norm: f32 = Tensor::cat(squares, 0).sum().try_into_scalar().map_err(Error::device)?;
-        Ok(Self { parts, norm: f64::from(norm).sqrt() })
+    pub fn mean(sum: Vec<Tensor<1>>, weight: f64, workers: &Workers) -> Result<Self> {
+        let squares = workers.run(sum.iter().collect(), |_, part| Ok(square_sum(part.clone())))?;
+        let all = workers.alone(|| Tensor::cat(squares, 0).sum().try_into_scalar::<f32>());
+        let norm = f64::from(all.map_err(Error::device)?).sqrt() / weight;
+        Ok(Self { sum, weight, norm })
     }
 }
 
 /// The sum of two gradients, parameter by parameter.
-pub fn added(a: Vec<Tensor<1>>, b: Vec<Tensor<1>>) -> Vec<Tensor<1>> {
-    a.into_iter().zip(b).map(|(a, b)| a + b).collect()
+///
+/// # Errors
+/// [`Error::Training`] where a worker is lost.
+pub fn added(a: Vec<Tensor<1>>, b: Vec<Tensor<1>>, workers: &Workers) -> Result<Vec<Tensor<1>>> {
+    workers.run(a.into_iter().zip(b).collect(), |_, (a, b)| Ok(a + b))
 }
 
 impl<M: Module> Weights<M> {
@@ -104,7 +109,7 @@ impl<M: Module> Weights<M> {
             model,
             config,
             decays: shapes.iter().map(|shape| shape.len() >= 2).collect(),
-            moments: vec![None; names.len()],
+            moments: average.iter().map(no_moments).collect(),
             names,
             average,
             updates: 0,
@@ -132,38 +137,49 @@ impl<M: Module> Weights<M> {
     }
 
     /// One step of AdamW, with the gradient clipped to the configured norm, and of the average.
-    pub fn update(&mut self, gradient: Gradient, learning_rate: f64) {
-        let clip = (self.config.clip_norm / gradient.norm.max(1e-12)).min(1.0);
-        let weights = parameters::flat(&self.model);
-        let (with_decay, without_decay) = (self.optimizer(self.config.weight_decay), self.optimizer(0.0));
-        let mut updated = Vec::with_capacity(weights.len());
-        for (index, (weight, part)) in weights.into_iter().zip(gradient.parts).enumerate() {
-            let optimizer = if self.decays[index] { &with_decay } else { &without_decay };
-            let part = if clip < 1.0 { part.mul_scalar(clip) } else { part };
-            let (weight, state) = optimizer.step(learning_rate, weight, part, self.moments[index].take());
-            self.moments[index] = state;
-            updated.push(weight);
-        }
+    ///
+    /// # Errors
+    /// [`Error::Training`] where a worker is lost.
+    pub fn update(&mut self, gradient: Gradient, learning_rate: f64, workers: &Workers) -> Result<()> {
         self.updates += 1;
-        self.average(&updated);
-        self.model = parameters::with_flat(self.model.clone(), updated);
-    }
-
-    fn optimizer(&self, weight_decay: f32) -> AdamW {
-        AdamWConfig::new()
-            .with_beta_1(self.config.beta1)
-            .with_beta_2(self.config.beta2)
-            .with_epsilon(1e-8)
-            .with_weight_decay(weight_decay)
-            .build()
+        let step = self.step(&gradient, learning_rate);
+        let weights = parameters::flat(&self.model).into_iter();
+        let (moments, average) = (std::mem::take(&mut self.moments), std::mem::take(&mut self.average));
+        let trained = weights.zip(moments).zip(average).map(|((weight, [mean, square]), average)| Trained {
+            weight,
+            mean,
+            square,
+            average,
+        });
+        let parts = trained.zip(gradient.sum).collect();
+        let decays = &self.decays;
+        let updated = workers.run(parts, |index, (trained, part)| {
+            let weight_decay = if decays[index] { step.weight_decay } else { 0.0 };
+            Ok(adamw(trained, part, AdamW { weight_decay, ..step }))
+        })?;
+        let mut weights = Vec::with_capacity(updated.len());
+        for Trained { weight, mean, square, average } in updated {
+            weights.push(weight);
+            self.moments.push([mean, square]);
+            self.average.push(average);
+        }
+        self.model = parameters::with_flat(self.model.clone(), weights);
+        Ok(())
     }
 
     /// The average starts quickly, so that short trainings do not remember their first weights.
-    fn average(&mut self, weights: &[Tensor<1>]) {
+    fn step(&self, gradient: &Gradient, learning_rate: f64) -> AdamW {
         let warm = (1.0 + self.updates as f64) / (10.0 + self.updates as f64);
-        let decay = self.config.average_decay.min(warm);
-        for (average, weight) in self.average.iter_mut().zip(weights) {
-            *average = average.clone().mul_scalar(decay) + weight.clone().mul_scalar(1.0 - decay);
+        let clip = (self.config.clip_norm / gradient.norm.max(1e-12)).min(1.0);
+        AdamW {
+            update: self.updates,
+            rate: learning_rate as f32,
+            beta1: self.config.beta1,
+            beta2: self.config.beta2,
+            epsilon: 1e-8,
+            weight_decay: self.config.weight_decay,
+            gradient_scale: (clip / gradient.weight) as f32,
+            average_decay: self.config.average_decay.min(warm) as f32,
         }
     }
 
@@ -177,9 +193,10 @@ impl<M: Module> Weights<M> {
             };
             keep("weight", weights[index].clone());
             keep("average", self.average[index].clone());
-            if let Some(AdamWState { momentum }) = &self.moments[index] {
-                keep("moment1", momentum.moment_1.clone());
-                keep("moment2", momentum.moment_2.clone());
+            if self.updates > 0 {
+                let [mean, square] = self.moments[index].clone();
+                keep("moment1", mean);
+                keep("moment2", square);
             }
         }
         state.insert(format!("{prefix}updates"), TensorData::new(vec![self.updates as f32], [1]));
@@ -199,22 +216,23 @@ impl<M: Module> Weights<M> {
         let (mut weights, mut average, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         for name in &self.names {
             let read = |kind: &str| vector(state, &format!("{prefix}{kind}.{name}"), sizes[name], device);
-            weights.push(read("weight")?);
+            let weight = read("weight")?;
             average.push(read("average")?);
             moments.push(match updates {
-                0 => None,
-                _ => Some(AdamWState::new(AdaptiveMomentumState {
-                    time: updates as usize,
-                    moment_1: read("moment1")?,
-                    moment_2: read("moment2")?,
-                    max_moment_2: None,
-                })),
+                0 => no_moments(&weight),
+                _ => [read("moment1")?, read("moment2")?],
             });
+            weights.push(weight);
         }
         self.model = parameters::with_flat(self.model.clone(), weights);
         (self.average, self.moments, self.updates) = (average, moments, updates);
         Ok(())
     }
+}
+
+/// The moments of a parameter before its first update.
+fn no_moments(weight: &Tensor<1>) -> [Tensor<1>; 2] {
+    [weight.zeros_like(), weight.zeros_like()]
 }
 
 /// The tensor `name` as a vector of `size` values.

@@ -13,6 +13,7 @@ use crate::tokenizer::image::{
 };
 use crate::train::run::RunConfig;
 use crate::train::weights::{Gradient, Weights};
+use crate::workers::Workers;
 
 /// Names of the discriminator's tensors in a checkpoint begin with this.
 const PREFIX: &str = "discriminator.";
@@ -91,8 +92,11 @@ impl Adversary {
     }
 
     /// Updates the discriminator; `learning_rate` is the tokenizer's.
-    pub fn update(&mut self, gradient: Gradient, learning_rate: f64) {
-        self.weights.update(gradient, learning_rate * self.config.discriminator.rate);
+    ///
+    /// # Errors
+    /// As [`Weights::update`].
+    pub fn update(&mut self, gradient: Gradient, learning_rate: f64, workers: &Workers) -> Result<()> {
+        self.weights.update(gradient, learning_rate * self.config.discriminator.rate, workers)
     }
 
     /// Everything that later steps depend on.

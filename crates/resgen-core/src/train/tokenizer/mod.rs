@@ -34,6 +34,7 @@ use crate::rvq::{CodebookLearner, CodebookStatistics, Codebooks};
 use crate::signal::Picture;
 use crate::tokenizer::image::Autoencoder;
 use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use crate::workers::Workers;
 
 /// Rows per code that k-means places the codebooks by.
 const PLACING_ROWS: usize = 32;
@@ -204,34 +205,36 @@ impl Learner for TokenizerLearner {
         self.pass(step, batch)
     }
 
-    fn merged(sum: TokenizerPart, next: TokenizerPart) -> TokenizerPart {
-        TokenizerPart {
+    fn merged(sum: TokenizerPart, next: TokenizerPart, workers: &Workers) -> Result<TokenizerPart> {
+        let added = |sum, next| added(sum, next, workers);
+        let merged = |sum, next| workers.alone(|| CodebookStatistics::merged(sum, next));
+        Ok(TokenizerPart {
             count: sum.count + next.count,
-            gradients: added(sum.gradients, next.gradients),
-            discriminator: both(sum.discriminator, next.discriminator, added),
-            statistics: both(sum.statistics, next.statistics, CodebookStatistics::merged),
+            gradients: added(sum.gradients, next.gradients)?,
+            discriminator: both(sum.discriminator, next.discriminator, added).transpose()?,
+            statistics: both(sum.statistics, next.statistics, merged),
             measured: sum.measured.plus(next.measured),
-        }
+        })
     }
 
-    fn apply(&mut self, step: u64, all: TokenizerPart, rate: f64) -> Result<Applied> {
+    fn apply(&mut self, step: u64, all: TokenizerPart, rate: f64, workers: &Workers) -> Result<Applied> {
         let count = all.count as f64;
         let measured = all.measured.values().map(|sum| sum.map(|sum| sum / count));
-        let gradient = Gradient::mean(all.gradients, count)?;
-        let opposing = all.discriminator.map(|sum| Gradient::mean(sum, count)).transpose()?;
+        let gradient = Gradient::mean(all.gradients, count, workers)?;
+        let opposing = all.discriminator.map(|sum| Gradient::mean(sum, count, workers)).transpose()?;
         let norms = [Some(gradient.norm), opposing.as_ref().map(|gradient| gradient.norm)];
         if let Some(what) = not_finite(&measured, norms) {
             return Ok(Applied::NotFinite(what));
         }
         let norm = gradient.norm;
-        self.weights.update(gradient, rate);
+        self.weights.update(gradient, rate, workers)?;
         if let (Some(adversary), Some(gradient)) = (&mut self.adversary, opposing) {
-            adversary.update(gradient, rate);
+            adversary.update(gradient, rate, workers)?;
         }
-        let learned = match all.statistics {
-            Some(seen) => Some(self.codebooks.learn(seen, &self.config.codebook, self.seed, step)?),
-            None => None,
-        };
+        let (codebooks, settings) = (&mut self.codebooks, &self.config.codebook);
+        let learned =
+            all.statistics.map(|seen| workers.alone(|| codebooks.learn(seen, settings, self.seed, step)));
+        let learned = learned.transpose()?;
         let codes = match &learned {
             Some(learned) => [learned.least_perplexity(), learned.mean_perplexity(), learned.revived as f64],
             None => [f64::NAN; 3],
@@ -271,7 +274,7 @@ impl Learner for TokenizerLearner {
 }
 
 /// Of two values that are both there or both not, the two together.
-fn both<T>(a: Option<T>, b: Option<T>, together: impl Fn(T, T) -> T) -> Option<T> {
+fn both<T, R>(a: Option<T>, b: Option<T>, together: impl Fn(T, T) -> R) -> Option<R> {
     a.zip(b).map(|(a, b)| together(a, b))
 }
 

@@ -76,12 +76,13 @@ fn the_adversary_waits_for_its_step_and_for_the_quantizer() {
 #[test]
 fn the_discriminator_moves_at_its_own_rate_and_is_restored() {
     // The size of AdamW's first step is the rate, whatever the gradient.
+    let workers = Workers::new(2).unwrap();
     let moved = |rate: &str| {
         let mut learner = learner(&format!("{LOSSES}\nrate = {rate}"));
         learner.prepare(0, &mut Constant).unwrap();
         let before = learner.state();
         let part = learner.part(2, batch()).unwrap();
-        assert!(matches!(learner.apply(2, part, 1e-3).unwrap(), Applied::Updated(_)));
+        assert!(matches!(learner.apply(2, part, 1e-3, &workers).unwrap(), Applied::Updated(_)));
         let after = learner.state();
         let values = |state: &NamedTensors| -> Vec<f32> {
             state["discriminator.weight.first.bias"].iter::<f32>().collect()
