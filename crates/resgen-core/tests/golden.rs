@@ -161,7 +161,7 @@ fn both_losses_and_all_their_gradients_are_the_twins() {
             let visible = golden.floats("visible").autodiff();
             let out = model.forward(visible, golden.integers("masked"), golden.integers("labels"));
             let (target, weight) = (golden.floats::<2>("target"), golden.floats::<1>("weight"));
-            let loss = model.head().loss(&out, target.autodiff(), weight.autodiff());
+            let loss = model.head().score(&out, target.autodiff(), weight.autodiff()).loss;
             golden.expect(&format!("loss.{kind}"), loss.clone(), FORWARD);
             let gradients = parameters::take_gradients(&model, &mut loss.backward());
             let names = parameters::names_and_shapes(&model);

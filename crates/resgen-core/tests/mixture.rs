@@ -186,7 +186,7 @@ fn check_gradients(case: &Reference) {
     let hidden = tensor(&case.hidden, [POSITIONS, WIDTH], &device).require_grad();
     let target = tensor(&case.target, [POSITIONS, case.vector], &device).require_grad();
     let weight = Tensor::<1>::from_floats(WEIGHT, &device);
-    let loss = head.loss(&head.forward(hidden.clone()), target.clone(), weight);
+    let loss = head.score(&head.forward(hidden.clone()), target.clone(), weight).loss;
     assert_close("loss", loss.try_to_vec_as::<f32>().unwrap(), &[case.loss(case)]);
 
     let gradients = loss.backward();

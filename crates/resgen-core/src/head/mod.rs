@@ -5,5 +5,6 @@
 pub mod mixture;
 
 pub use mixture::{
-    MixtureConfig, MixtureDensity, MixtureHead, MixtureLoss, MixtureOutput, MixtureSizes, ScaleKind,
+    MixtureConfig, MixtureDensity, MixtureHead, MixtureLoss, MixtureOutput, MixtureScore, MixtureSizes,
+    ScaleKind,
 };

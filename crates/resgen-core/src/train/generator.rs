@@ -15,7 +15,7 @@ use super::scalar;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result, nearest};
-use crate::head::MixtureConfig;
+use crate::head::{MixtureConfig, MixtureScore};
 use crate::mask::{MaskCounts, sample_training};
 use crate::model::{Resgen, ResgenConfig};
 use crate::nn::parameters::{self, NamedTensors};
@@ -365,8 +365,7 @@ impl Learner for GeneratorLearner {
         let model = self.precision.of(masters.clone());
         let labels = self.integers(labels.into_iter().map(|label| label as i32).collect(), [count]);
         let out = model.forward(visible, masked, labels);
-        let loss = model.head().loss(&out, target.clone(), weight.clone());
-        let used = model.head().used_components(&out, target, weight);
+        let MixtureScore { loss, used_components } = model.head().score(&out, target, weight);
         let masked_positions = masks.iter().flat_map(|mask| mask.counts()).filter(|&&k| k > 0).count() as f64;
         let scalars = vec![scalar(&loss)? * masked_positions, scalar(&used_components)? * masked_positions];
         let sum = loss.mul_scalar(masked_positions);
@@ -382,9 +381,9 @@ impl Learner for GeneratorLearner {
         })
     }
 
-    fn apply(&mut self, _step: u64, all: GeneratorPart, rate: f64) -> Result<Applied> {
+    fn apply(&mut self, _: u64, all: GeneratorPart, rate: f64, workers: &Workers) -> Result<Applied> {
         let mut scalars: Vec<f64> = all.scalars.iter().map(|sum| sum / all.masked_positions).collect();
-        let gradient = Gradient::mean(all.gradients, all.masked_positions)?;
+        let gradient = Gradient::mean(all.gradients, all.masked_positions, workers)?;
         if !scalars[0].is_finite() || !gradient.norm.is_finite() {
             return Ok(Applied::NotFinite(format!(
                 "loss {} with gradient norm {}",
@@ -392,7 +391,7 @@ impl Learner for GeneratorLearner {
             )));
         }
         scalars.extend([gradient.norm, rate]);
-        self.weights.update(gradient, rate);
+        self.weights.update(gradient, rate, workers)?;
         Ok(Applied::Updated(scalars))
     }
 

@@ -4,28 +4,19 @@ use std::f64::consts::TAU;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use resgen_kernels::affine;
 
 use super::{MixtureHead, MixtureOutput};
 
-/// The density's view of a head's parameters, arranged so that the distances to all means are two
-/// products. It depends on parameters only: a sampler makes it once for all its steps.
+/// The density's view of a head's parameters, arranged so that the distances to all means are one
+/// affine layer. It depends on parameters only: a sampler makes it once for all its steps.
 ///
-/// |y − c_ν − M_ν u|² = |y|² + |c_ν|² − 2 yᵀM_ν u + (−2 y·c_ν + 2 c_νᵀM_ν u + uᵀG_ν u) with
-/// G_ν = M_νᵀM_ν; the bracket is one product of the features (y, u, u⊗u), and [N, K, H] is never built.
+/// |y − c_ν − M_ν u|² = |y|² + |c_ν|² − 2 yᵀM_ν u − 2 y·c_ν + 2 c_νᵀM_ν u + uᵀG_ν u with G_ν = M_νᵀM_ν: but for
+/// |y|² it is linear in the features (y⊗u, y, u, u⊗u), and [N, K, H] is never built.
 #[derive(Debug, Clone)]
 pub struct MixtureDensity {
-    cross: Cross,
-    features: Tensor<2>,     // [H + r + r², K]
-    center_norms: Tensor<2>, // [1, K]
-}
-
-/// M arranged for yᵀM_ν u. Both ways cost the same arithmetic; the intermediate differs.
-#[derive(Debug, Clone)]
-enum Cross {
-    /// Through y⊗u, an intermediate of [N, H·r]; M as [H·r, K].
-    Outer(Tensor<2>),
-    /// Through yᵀM, an intermediate of [N, K·r]; M as [H, K·r].
-    Projected(Tensor<2>),
+    table: Tensor<2>,        // [H·r + H + r + r², K]
+    center_norms: Tensor<1>, // [K]
 }
 
 impl MixtureHead {
@@ -36,24 +27,17 @@ impl MixtureHead {
         let centers = self.centers.val(); // [K, H]
         let gram = projection.clone().swap_dims(1, 2).matmul(projection.clone()); // [K, r, r]
         let lean = centers.clone().unsqueeze_dim::<3>(1).matmul(projection.clone()); // [K, 1, r]
-        let features = Tensor::cat(
+        // Row by row in the order that products read it, so that they can keep what they make of it.
+        let table = Tensor::cat(
             vec![
-                centers.clone() * -2.0,
-                lean.reshape([components, rank]) * 2.0,
-                gram.reshape([components, rank * rank]),
+                projection.reshape([components, vector * rank]).transpose() * -2.0,
+                centers.clone().transpose() * -2.0,
+                lean.reshape([components, rank]).transpose() * 2.0,
+                gram.reshape([components, rank * rank]).transpose(),
             ],
-            1,
-        ); // [K, H + r + r²]
-        let cross = if vector <= components {
-            Cross::Outer(projection.permute([1, 2, 0]).reshape([vector * rank, components]))
-        } else {
-            Cross::Projected(projection.swap_dims(0, 1).reshape([vector, components * rank]))
-        };
-        MixtureDensity {
-            cross,
-            features: features.transpose(),
-            center_norms: centers.square().sum_dim(1).transpose(),
-        }
+            0,
+        ); // [H·r + H + r + r², K]
+        MixtureDensity { table, center_norms: centers.square().sum_dim(1).squeeze_dim(1) }
     }
 
     /// Squared distances |y − μ_ν|² to all K means.
@@ -87,14 +71,13 @@ impl MixtureDensity {
     /// - `mixer`: u, `[N, r]`
     /// - output: `[N, K]`
     pub fn distances(&self, standardised: Tensor<2>, mixer: Tensor<2>) -> Tensor<2> {
-        let [positions, rank] = mixer.dims();
         let norms = standardised.clone().square().sum_dim(1); // [N, 1]
-        let cross = self.cross.product(standardised.clone(), mixer.clone()); // [N, K]
-        let square = outer(mixer.clone(), mixer.clone()).reshape([positions, rank * rank]);
-        let features = Tensor::cat(vec![standardised, mixer, square], 1); // [N, H + r + r²]
-        let bracket = features.matmul(self.features.clone()); // [N, K]
+        let cross = outer(standardised.clone(), mixer.clone()); // [N, H·r]
+        let square = outer(mixer.clone(), mixer.clone()); // [N, r²]
+        let features = Tensor::cat(vec![cross, standardised, mixer, square], 1); // [N, H·r + H + r + r²]
+        let rest = affine(features, self.table.clone(), self.center_norms.clone()); // [N, K]
         // The expansion cancels near a mean, where rounding may leave a small negative number.
-        (bracket - cross * 2.0 + norms + self.center_norms.clone()).clamp_min(0.0)
+        (rest + norms).clamp_min(0.0)
     }
 
     /// The exact log p(z) of every position.
@@ -104,39 +87,27 @@ impl MixtureDensity {
     /// - `target`: z, `[N, H]`
     /// - output: `[N]`
     pub fn log_density(&self, out: &MixtureOutput, target: Tensor<2>) -> Tensor<1> {
-        let [_, vector] = target.dims();
-        let distances = self.distances(out.standardise(target), out.mixer.clone()); // [N, K]
-        let joint = log_softmax(out.logits.clone(), 1) - distances * 0.5; // [N, K]
-        (log_sum_exp(joint) - out.log_determinant() - normalizer(vector)).squeeze_dim(1)
+        log_density_at(self.distances(out.standardise(target), out.mixer.clone()), out)
     }
 }
 
-impl Cross {
-    /// yᵀM_ν u for all ν.
-    ///
-    /// # Shapes
-    ///
-    /// - `standardised`: `[N, H]`, `mixer`: `[N, r]`, output: `[N, K]`
-    fn product(&self, standardised: Tensor<2>, mixer: Tensor<2>) -> Tensor<2> {
-        let [positions, vector] = standardised.dims();
-        let [_, rank] = mixer.dims();
-        match self {
-            Self::Outer(table) => {
-                outer(standardised, mixer).reshape([positions, vector * rank]).matmul(table.clone())
-            }
-            Self::Projected(table) => {
-                let [_, columns] = table.dims();
-                let projected = standardised.matmul(table.clone()); // [N, K·r]
-                let projected = projected.reshape([positions, columns / rank, rank]);
-                (projected * mixer.unsqueeze_dim::<3>(1)).sum_dim(2).squeeze_dim(2)
-            }
-        }
-    }
+/// The exact log p(z) of every position.
+///
+/// # Shapes
+///
+/// - `distances`: of z to all means, `[N, K]`
+/// - output: `[N]`
+pub(super) fn log_density_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
+    let [_, vector] = out.shift.dims();
+    let joint = log_softmax(out.logits.clone(), 1) - distances * 0.5; // [N, K]
+    (log_sum_exp(joint) - out.log_determinant() - normalizer(vector)).squeeze_dim(1)
 }
 
-/// The outer product of two rows: `[N, A]`, `[N, B]` → `[N, A, B]`.
-fn outer(left: Tensor<2>, right: Tensor<2>) -> Tensor<3> {
-    left.unsqueeze_dim::<3>(2) * right.unsqueeze_dim::<3>(1)
+/// The outer product of two rows: `[N, A]`, `[N, B]` → `[N, A·B]`.
+fn outer(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
+    let [positions, rows] = left.dims();
+    let [_, columns] = right.dims();
+    (left.unsqueeze_dim::<3>(2) * right.unsqueeze_dim::<3>(1)).reshape([positions, rows * columns])
 }
 
 /// H/2·log 2π, the constant of a unit normal in R^H.
@@ -168,14 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn distances_follow_from_the_means_in_both_arrangements() {
+    fn distances_follow_from_the_means() {
         let device = Device::flex();
         // u = 2 gives the means (2, 5), (1, −1) and (1, 1); y = (1, 1) is 1 + 16, 4 and 0 away.
         let centers = Tensor::<2>::from_floats([[0., 1.], [1., 1.], [-1., -1.]], &device);
         let projection = Tensor::<3>::from_floats([[[1.], [2.]], [[0.], [-1.]], [[1.], [1.]]], &device);
         let target = Tensor::<2>::ones([1, 2], &device);
         let mixer = Tensor::<2>::full([1, 1], 2.0, &device);
-        // Vectors wider than the number of components take the other way of `Cross`.
         for (components, expected) in [(3, vec![17.0, 4.0, 0.0]), (1, vec![17.0])] {
             let mut head = config(components, 1).init(&mut Builder::new(1, &device), 1, 2);
             head.centers = Param::from_tensor(centers.clone().narrow(0, 0, components));

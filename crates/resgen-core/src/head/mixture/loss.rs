@@ -3,68 +3,66 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
-use super::density::normalizer;
+use super::density::{log_density_at, normalizer};
 use super::{MixtureHead, MixtureLoss, MixtureOutput};
 
+/// How well a head predicts.
+pub struct MixtureScore {
+    /// The configured loss, averaged over the positions with weight 1. `[1]`, in nats per position
+    pub loss: Tensor<1>,
+    /// The perplexity of the mean posterior p(ν | z) over those positions: the number of components in use, from 1
+    /// to K. It carries no gradient. `[1]`
+    pub used_components: Tensor<1>,
+}
+
 impl MixtureHead {
-    /// The configured loss, averaged over the positions with weight 1.
+    /// The loss and what else is worth knowing while it falls.
     ///
     /// # Shapes
     ///
     /// - `target`: z, `[N, H]`
     /// - `weight`: `[N]`, 1 where something is masked (k > 0) and 0 elsewhere
-    /// - output: `[1]`, in nats per position
-    pub fn loss(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
-        let losses = match self.config().loss {
-            MixtureLoss::Nll => self.log_density(out, target).neg(),
-            MixtureLoss::Split => self.split_losses(out, target),
-        };
-        weighted_mean(losses, weight)
-    }
-
-    /// Classification −Σ q log π plus regression Σ q |y − μ|²/2 + Σ a + H/2·log 2π, with
-    /// q = softmax(−|y − μ|²/2) held constant. It exceeds −log p by at least the entropy of q
-    /// (Jensen's inequality).
-    ///
-    /// # Shapes
-    ///
-    /// - `target`: z, `[N, H]`
-    /// - output: `[N]`
-    pub fn split_losses(&self, out: &MixtureOutput, target: Tensor<2>) -> Tensor<1> {
-        let [_, vector] = target.dims();
-        let energies = self.distances(out.standardise(target), out.mixer.clone()) * 0.5; // [N, K]
-        // Held constant: otherwise the classifier's loss would pull the means towards likely components.
-        let closeness = softmax(energies.clone().neg().detach(), 1); // [N, K]
-        let costs = energies - log_softmax(out.logits.clone(), 1); // [N, K]
-        ((closeness * costs).sum_dim(1) + out.log_determinant() + normalizer(vector)).squeeze_dim(1)
-    }
-
-    /// The posterior of the components, p(ν | z).
-    ///
-    /// # Shapes
-    ///
-    /// - `target`: z, `[N, H]`
-    /// - output: `[N, K]`, rows sum to 1
-    pub fn responsibilities(&self, out: &MixtureOutput, target: Tensor<2>) -> Tensor<2> {
+    pub fn score(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> MixtureScore {
         let distances = self.distances(out.standardise(target), out.mixer.clone()); // [N, K]
-        softmax(out.logits.clone() - distances * 0.5, 1)
+        let used_components = used_components(out, distances.clone().detach(), weight.clone());
+        let losses = match self.config().loss {
+            MixtureLoss::Nll => log_density_at(distances, out).neg(),
+            MixtureLoss::Split => split_losses_at(distances, out),
+        };
+        MixtureScore { loss: weighted_mean(losses, weight), used_components }
     }
+}
 
-    /// The perplexity of the mean responsibility over the positions with weight 1: the number of
-    /// components in use, from 1 to K. It carries no gradient.
-    ///
-    /// # Shapes
-    ///
-    /// - `target`: z, `[N, H]`
-    /// - `weight`: `[N]`, 0 or 1
-    /// - output: `[1]`
-    pub fn used_components(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
-        let responsibilities = self.responsibilities(out, target).detach(); // [N, K]
-        let total = weight.clone().sum().clamp_min(1.0).unsqueeze::<2>(); // [1, 1]
-        let mean = (responsibilities * weight.unsqueeze_dim(1)).sum_dim(0) / total; // [1, K]
-        // p·log p → 0 as p → 0; the floor only keeps the logarithm finite there.
-        (mean.clone() * mean.clamp_min(1e-30).log()).sum().neg().exp()
-    }
+/// Classification −Σ q log π plus regression Σ q |y − μ|²/2 + Σ a + H/2·log 2π, with
+/// q = softmax(−|y − μ|²/2) held constant. It exceeds −log p by at least the entropy of q
+/// (Jensen's inequality).
+///
+/// # Shapes
+///
+/// - `distances`: of z to all means, `[N, K]`
+/// - output: `[N]`
+fn split_losses_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
+    let [_, vector] = out.shift.dims();
+    let energies = distances * 0.5; // [N, K]
+    // Held constant: otherwise the classifier's loss would pull the means towards likely components.
+    let closeness = softmax(energies.clone().neg().detach(), 1); // [N, K]
+    let costs = energies - log_softmax(out.logits.clone(), 1); // [N, K]
+    ((closeness * costs).sum_dim(1) + out.log_determinant() + normalizer(vector)).squeeze_dim(1)
+}
+
+/// See [`MixtureScore::used_components`].
+///
+/// # Shapes
+///
+/// - `distances`: of z to all means, `[N, K]`
+/// - `weight`: `[N]`, 0 or 1
+/// - output: `[1]`
+fn used_components(out: &MixtureOutput, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
+    let posterior = softmax(out.logits.clone().detach() - distances * 0.5, 1); // [N, K]
+    let total = weight.clone().sum().clamp_min(1.0).unsqueeze::<2>(); // [1, 1]
+    let mean = (posterior * weight.unsqueeze_dim(1)).sum_dim(0) / total; // [1, K]
+    // p·log p → 0 as p → 0; the floor only keeps the logarithm finite there.
+    (mean.clone() * mean.clamp_min(1e-30).log()).sum().neg().exp()
 }
 
 /// Σ weight·value / Σ weight, and 0 where no position counts.
@@ -103,9 +101,10 @@ mod tests {
         let head = head(7, MixtureLoss::Split);
         let out = head.forward(standard([50, 4]));
         let target = standard([50, 3]);
-        let closeness = softmax(head.distances(out.standardise(target.clone()), out.mixer.clone()) * -0.5, 1);
+        let distances = head.distances(out.standardise(target.clone()), out.mixer.clone());
+        let closeness = softmax(distances.clone() * -0.5, 1);
         let entropy = (closeness.clone() * closeness.log()).sum_dim(1).squeeze_dim::<1>(1).neg();
-        let gap = head.split_losses(&out, target.clone()) + head.log_density(&out, target);
+        let gap = split_losses_at(distances, &out) + head.log_density(&out, target);
         // 1e-4 is rounding: the two losses are of order 10.
         assert!(values(gap - entropy.clone()).iter().all(|excess| *excess >= -1e-4));
         assert!(values(entropy).iter().all(|entropy| *entropy > 0.0));
@@ -116,7 +115,8 @@ mod tests {
         let head = head(1, MixtureLoss::Split);
         let out = head.forward(standard([5, 4]));
         let target = standard([5, 3]);
-        let sum = head.split_losses(&out, target.clone()) + head.log_density(&out, target);
+        let distances = head.distances(out.standardise(target.clone()), out.mixer.clone());
+        let sum = split_losses_at(distances, &out) + head.log_density(&out, target);
         assert!(values(sum).iter().all(|sum| sum.abs() < 1e-4));
     }
 
@@ -127,9 +127,10 @@ mod tests {
         let target = standard([3, 3]);
         let density = values(head.log_density(&out, target.clone()));
         let weight = |weight: [f32; 3]| Tensor::<1>::from_floats(weight, &Device::flex());
-        let loss = values(head.loss(&out, target.clone(), weight([1.0, 0.0, 1.0])));
-        assert!((loss[0] + (density[0] + density[2]) / 2.0).abs() < 1e-5);
-        assert_eq!(values(head.loss(&out, target, weight([0.0; 3]))), [0.0]);
+        let loss = |weight| values(head.score(&out, target.clone(), weight).loss);
+        let found = loss(weight([1.0, 0.0, 1.0]));
+        assert!((found[0] + (density[0] + density[2]) / 2.0).abs() < 1e-5);
+        assert_eq!(loss(weight([0.0; 3])), [0.0]);
     }
 
     #[test]
@@ -148,7 +149,7 @@ mod tests {
         };
         let target = Tensor::from_floats([[1., 0., 0.], [99., 0., 0.], [0., 0., 101.]], &device);
         let used = |weight: [f32; 3]| {
-            values(head.used_components(&out, target.clone(), Tensor::from_floats(weight, &device)))[0]
+            values(head.score(&out, target.clone(), Tensor::from_floats(weight, &device)).used_components)[0]
         };
         assert!((used([1.0, 1.0, 1.0]) - 3.0).abs() < 1e-4);
         assert!((used([1.0, 1.0, 0.0]) - 2.0).abs() < 1e-4);

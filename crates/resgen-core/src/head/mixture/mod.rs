@@ -19,6 +19,7 @@ mod loss;
 mod output;
 
 pub use density::MixtureDensity;
+pub use loss::MixtureScore;
 pub use output::{LOG_SCALE_BOUND, MixtureOutput};
 
 use burn::module::{Module, Param};
