@@ -14,6 +14,7 @@ mod cpu;
 mod cube_launch;
 mod group_norm;
 mod isa;
+mod kept;
 mod loops;
 pub mod optimizer;
 mod product;

@@ -1,7 +1,7 @@
 //! Codebooks, encoding and decoding.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use resgen_kernels::quantizer::quantize;
+use resgen_kernels::quantizer::{embed, quantize};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -105,34 +105,17 @@ impl Codebooks {
     /// # Shapes
     /// `[N, H]` → codes `[N, D]`
     pub fn encode(&self, latents: Tensor<2>) -> Tensor<2, Int> {
-        self.encode_from(latents, None)
+        let whole = self.whole(latents.dims()[0], self.depth);
+        self.encode_span(latents, whole)
     }
 
-    /// Encodes row n with the depths `first[n]`..D only: the quantization of a collective embedding.
-    /// Codes above `first` (or all, where `first` is `None`) are 0.
+    /// Encodes row n with the depths `span[n, 0]` to `span[n, 1]` − 1 only, as the collective embedding of the
+    /// depths from the first on is encoded, or the beginning of that. The other codes are 0.
     ///
     /// # Shapes
-    /// latents `[N, H]`, `first` `[N, 1]` → codes `[N, D]`
-    pub fn encode_from(&self, latents: Tensor<2>, first: Option<Tensor<2, Int>>) -> Tensor<2, Int> {
-        let [rows, _] = latents.dims();
-        let first = match first {
-            Some(first) => first.squeeze_dim(1),
-            None => Tensor::zeros([rows], &self.vectors.device()),
-        };
-        quantize(latents, self.vectors.clone(), first, self.depth)
-    }
-
-    /// The vectors of all codes, depth by depth.
-    ///
-    /// # Shapes
-    /// codes `[N, D']` with D' ≤ D → `[N, D', H]`
-    pub fn look_up(&self, codes: Tensor<2, Int>) -> Tensor<3> {
-        let [rows, depth] = codes.dims();
-        let [books, vocabulary, width] = self.vectors.dims();
-        let offsets: Vec<i32> = (0..depth).map(|depth| (self.book_of(depth) * vocabulary) as i32).collect();
-        let offsets = Tensor::<2, Int>::from_data(TensorData::new(offsets, [1, depth]), &codes.device());
-        let flat = self.vectors.clone().reshape([books * vocabulary, width]);
-        flat.select(0, (codes + offsets).flatten(0, 1)).reshape([rows, depth, width])
+    /// latents `[N, H]`, `span` `[N, 2]` → codes `[N, D]`
+    pub fn encode_span(&self, latents: Tensor<2>, span: Tensor<2, Int>) -> Tensor<2, Int> {
+        quantize(latents, self.vectors.clone(), span, self.depth)
     }
 
     /// `Σ_j e(code_j; j)` over the depths given.
@@ -140,7 +123,8 @@ impl Codebooks {
     /// # Shapes
     /// codes `[N, D']` with D' ≤ D → `[N, H]`
     pub fn decode(&self, codes: Tensor<2, Int>) -> Tensor<2> {
-        self.look_up(codes).sum_dim(1).squeeze_dim(1)
+        let [rows, depth] = codes.dims();
+        embed(codes, self.vectors.clone(), self.whole(rows, depth))
     }
 
     /// The decoding of every row's visible codes alone.
@@ -148,30 +132,27 @@ impl Codebooks {
     /// # Shapes
     /// codes `[N, D]`, `visible` `[N, 1]` (number of visible codes) → `[N, H]`
     pub fn visible_embedding(&self, codes: Tensor<2, Int>, visible: Tensor<2, Int>) -> Tensor<2> {
-        seen(self.look_up(codes), visible)
+        let span = Tensor::cat(vec![visible.zeros_like(), visible], 1);
+        embed(codes, self.vectors.clone(), span)
     }
 
-    /// Splits every row's decoding at a depth: what is visible, and the collective embedding of the rest.
+    /// The collective embedding of the codes that are not visible.
     ///
     /// # Shapes
-    /// codes `[N, D]`, `visible` `[N, 1]` (number of visible codes) → two of `[N, H]`
-    pub fn split_embedding(&self, codes: Tensor<2, Int>, visible: Tensor<2, Int>) -> (Tensor<2>, Tensor<2>) {
-        let vectors = self.look_up(codes); // [N, D, H]
-        let seen = seen(vectors.clone(), visible);
-        let whole: Tensor<2> = vectors.sum_dim(1).squeeze_dim(1);
-        (seen.clone(), whole - seen)
+    /// codes `[N, D]`, `visible` `[N, 1]` (number of visible codes) → `[N, H]`
+    pub fn masked_embedding(&self, codes: Tensor<2, Int>, visible: Tensor<2, Int>) -> Tensor<2> {
+        let end = visible.full_like(self.depth as i64);
+        embed(codes, self.vectors.clone(), Tensor::cat(vec![visible, end], 1))
     }
-}
 
-/// The sum over the visible depths.
-///
-/// # Shapes
-/// vectors `[N, D, H]`, `visible` `[N, 1]` → `[N, H]`
-fn seen(vectors: Tensor<3>, visible: Tensor<2, Int>) -> Tensor<2> {
-    let [_, depth, _] = vectors.dims();
-    let depths = Tensor::<1, Int>::arange(0..depth as i64, &visible.device()).unsqueeze_dim::<2>(0); // [1, D]
-    let is_visible = depths.lower(visible).float().unsqueeze_dim::<3>(2); // [N, D, 1]
-    (vectors * is_visible).sum_dim(1).squeeze_dim(1)
+    /// Spans of all depths.
+    ///
+    /// # Shapes
+    /// `[N, 2]`
+    fn whole(&self, rows: usize, depth: usize) -> Tensor<2, Int> {
+        let ends = [0, depth as i32].repeat(rows);
+        Tensor::from_data(TensorData::new(ends, [rows, 2]), &self.vectors.device())
+    }
 }
 
 #[cfg(test)]
@@ -198,9 +179,10 @@ mod tests {
 
     #[test]
     fn a_collective_embedding_is_encoded_from_its_first_masked_depth() {
-        let first = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 1, 2], [3, 1]), &Device::flex());
-        let codes = books().encode_from(rows(vec![9.2, 0.9, 5.0]), Some(first));
-        assert_eq!(codes.try_to_vec_as::<i32>().unwrap(), [1, 0, 0, 1, 0, 0]);
+        let span = TensorData::new(vec![0, 2, 1, 2, 2, 2, 0, 1], [4, 2]);
+        let span = Tensor::<2, Int>::from_data(span, &Device::flex());
+        let codes = books().encode_span(rows(vec![9.2, 0.9, 5.0, 9.2]), span);
+        assert_eq!(codes.try_to_vec_as::<i32>().unwrap(), [1, 0, 0, 1, 0, 0, 1, 0]);
     }
 
     #[test]
@@ -208,7 +190,8 @@ mod tests {
         let codes =
             Tensor::<2, Int>::from_data(TensorData::new(vec![1, 0, 1, 0, 1, 0], [3, 2]), &Device::flex());
         let visible = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 1, 2], [3, 1]), &Device::flex());
-        let (seen, masked) = books().split_embedding(codes, visible);
+        let seen = books().visible_embedding(codes.clone(), visible.clone());
+        let masked = books().masked_embedding(codes, visible);
         assert_eq!(seen.try_to_vec_as::<f32>().unwrap(), [0.0, 10.0, 9.0]);
         assert_eq!(masked.try_to_vec_as::<f32>().unwrap(), [9.0, -1.0, 0.0]);
     }

@@ -323,8 +323,8 @@ impl CodebookLearner {
 /// # Shapes
 /// rows `[N, H]`, vectors `[V, H]` → `[N]`
 fn nearest(rows: Tensor<2>, vectors: Tensor<2>) -> Tensor<1, Int> {
-    let first = Tensor::zeros([rows.dims()[0]], &rows.device());
-    resgen_kernels::quantizer::quantize(rows, vectors.unsqueeze(), first, 1).squeeze_dim(1)
+    let span = Tensor::<1, Int>::from_data([0, 1], &rows.device()).expand([rows.dims()[0], 2]);
+    resgen_kernels::quantizer::quantize(rows, vectors.unsqueeze(), span, 1).squeeze_dim(1)
 }
 
 /// `count` different rows of `rows`, in random order.

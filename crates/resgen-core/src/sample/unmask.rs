@@ -2,10 +2,11 @@
 //!
 //! 1. predict the mixture of every position's masked part, with classifier-free guidance,
 //! 2. draw z from it: a component by top-p, then a point of its Gaussian,
-//! 3. quantize z with the masked depths only: candidate codes,
-//! 4. choose which tokens are revealed, by the density of z (in units of what is usual for as many masked
+//! 3. choose which tokens are revealed, by the density of z (in units of what is usual for as many masked
 //!    codes: a density in absolute units would always finish started positions first) and annealed Gumbel noise,
-//! 5. positions reveal their coarsest masked codes; revealed codes stay as they are.
+//! 4. quantize z with the depths that are revealed, the coarsest masked ones of a position: each code is searched for
+//!    once, however many steps there are,
+//! 5. revealed codes stay as they are.
 //!
 //! How many tokens each step reveals is known beforehand, so that no step waits for what the device has computed.
 //!
@@ -119,6 +120,15 @@ pub struct Unmasker<'a, M> {
     device: Device,
 }
 
+/// Which masked codes a step works out.
+#[derive(Clone, Copy)]
+enum Candidates {
+    /// Those that it reveals.
+    Revealed,
+    /// All, for somebody who watches.
+    All,
+}
+
 /// How far sampling has come.
 struct State {
     codes: Tensor<2, Int>,  // [N, D]
@@ -213,9 +223,10 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         if steps > 0 {
             let counts = self.preset.schedule.step_counts(steps, total)?;
             let conditions = self.conditions(request);
+            let candidates = if watch.is_some() { Candidates::All } else { Candidates::Revealed };
             for (step, pair) in counts.windows(2).enumerate() {
                 let step = self.step_of(request, step, steps, pair[0] - pair[1]);
-                let shown = self.advance(&mut state, &conditions, step);
+                let shown = self.advance(&mut state, &conditions, step, candidates);
                 if let Some(watch) = &mut watch {
                     watch(&self.read(shown)?, &self.read_masked(&state)?)?;
                 }
@@ -288,7 +299,13 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     }
 
     /// One step; returns the codes with candidates in place of those that were masked.
-    fn advance(&self, state: &mut State, conditions: &Conditions<'_, M>, step: Step) -> Tensor<2, Int> {
+    fn advance(
+        &self,
+        state: &mut State,
+        conditions: &Conditions<'_, M>,
+        step: Step,
+        candidates: Candidates,
+    ) -> Tensor<2, Int> {
         let [batch, positions, depth] = step.noise.gumbel.dims();
         let masked = state.masked.clone(); // [N, 1]
         let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
@@ -296,12 +313,17 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         let z = self.draw(&out, step.noise.uniform, step.noise.normal); // [N, H], scaled
         let surety = self.density.log_density(&out, z.clone()); // [N]
         state.broken = state.broken.clone() + surety.clone().is_nan().int().sum();
-        let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
-        let candidates = self.books.encode_from(z * scales, Some(first.clone())); // [N, D]
         let by_signal = masked.clone().reshape([batch, positions]);
         let revealed =
             reveal_counts(surety.reshape([batch, positions]), step.noise.gumbel, by_signal, step.reveal);
         let revealed = revealed.reshape([batch * positions, 1]);
+        let end = match candidates {
+            Candidates::Revealed => first.clone() + revealed.clone(),
+            Candidates::All => first.full_like(depth as i64),
+        };
+        let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
+        let span = Tensor::cat(vec![first.clone(), end], 1); // [N, 2]
+        let candidates = self.books.encode_span(z * scales, span); // [N, D]
 
         let was_masked = self.depths.clone().greater_equal(first.clone()); // [N, D]
         let is_revealed = was_masked.clone().bool_and(self.depths.clone().lower(first + revealed.clone()));

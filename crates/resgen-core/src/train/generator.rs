@@ -353,7 +353,8 @@ impl Learner for GeneratorLearner {
         let first = masked.clone().reshape([rows, 1]).neg() + depth as i64; // [N, 1], number of visible codes
         let codes = batch.codes.to_tensor(&self.device).reshape([rows, depth]);
         let books = self.parts.tokenizer.books();
-        let (visible, target) = books.split_embedding(codes, first);
+        let visible = books.visible_embedding(codes.clone(), first.clone());
+        let target = books.masked_embedding(codes, first);
         let scales = &self.parts.embedding_scales;
         let visible = visible.div_scalar(scales[depth]).reshape([count, positions, books.width()]);
         let scales: Vec<f32> = masks.iter().flat_map(|mask| mask.counts()).map(|&k| scales[k]).collect();
@@ -459,10 +460,11 @@ pub fn embedding_scales(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec
 fn scales_of(tokenizer: &ImageTokenizer, codes: &Codes) -> Result<Vec<f32>> {
     let device = tokenizer.books().vectors().device();
     let (rows, depth) = (codes.batch() * codes.positions(), codes.depth());
-    let vectors = tokenizer.books().look_up(codes.to_tensor(&device).reshape([rows, depth])); // [N, D, H]
+    let codes = codes.to_tensor(&device).reshape([rows, depth]);
     let mut scales = vec![1.0];
     for masked in 1..=depth {
-        let embeddings = vectors.clone().narrow(1, depth - masked, masked).sum_dim(1);
+        let visible = Tensor::full([rows, 1], (depth - masked) as i64, &device);
+        let embeddings = tokenizer.books().masked_embedding(codes.clone(), visible);
         // Codebooks of zeros say nothing about scale.
         let scale = scalar(&embeddings.square().mean())?.sqrt() as f32;
         scales.push(if scale > 1e-6 { scale } else { 1.0 });

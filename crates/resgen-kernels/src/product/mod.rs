@@ -8,7 +8,6 @@ mod attention;
 mod avx512;
 mod bf16;
 mod convolution;
-mod kept;
 mod matrix;
 mod packed;
 mod rows;

@@ -7,11 +7,11 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::bf16::{self as halves, Rounds, Unit};
-use super::kept::Kept;
 use super::matrix::{self, Finish, block_rows};
 use super::rows::Rows;
 use super::view::View;
 use crate::isa::Isa;
+use crate::kept::Kept;
 use crate::scratch::{Scratch, with_scratch};
 
 /// The right side of a product.
@@ -119,7 +119,7 @@ impl Product<'_> {
         values: impl FnOnce(&'b [B]) -> Cow<'b, [f32]>,
         work: impl FnOnce(&Packed) -> T,
     ) -> T {
-        static KEPT: Kept<f32> = Kept::new();
+        static KEPT: Kept<f32> = Kept::after(USES);
         let View { rows, columns, row_step, column_step, .. } = b;
         let sized = View { values: &[], rows, columns, row_step, column_step };
         let pack = |panels: &mut [f32]| {
@@ -134,7 +134,7 @@ impl Product<'_> {
     }
 
     fn in_bf16<B: Rounds, T>(&self, unit: Unit, b: View<B>, work: impl FnOnce(&Packed) -> T) -> T {
-        static KEPT: Kept<u16> = Kept::new();
+        static KEPT: Kept<u16> = Kept::after(USES);
         let work = |panels: &[u16]| {
             let right = halves::Right::new(unit, b, panels);
             work(&Packed::Bf16(right.followed_by(self.bias, self.finish)))
@@ -151,7 +151,7 @@ impl Product<'_> {
         work: impl FnOnce(&[P]) -> T,
     ) -> T {
         match self.weights {
-            Some(weights) => kept.with(weights, b, size, pack, work),
+            Some(weights) => kept.with(weights, b.layout(), size, pack, work),
             None => with_scratch(size, |panels| {
                 pack(panels);
                 work(panels)
@@ -159,6 +159,10 @@ impl Product<'_> {
         }
     }
 }
+
+/// Products with the same weights before their panels are kept. A training step makes one for each micro-batch, then the
+/// weights change; a sampler makes one for each step.
+const USES: u32 = 2;
 
 /// Numbers rounded to bf16, in f32.
 fn rounded<T: Rounds>(values: &[T]) -> Vec<f32> {

@@ -1,5 +1,7 @@
 //! Matrices within slices.
 
+use crate::kept::Layout;
+
 /// A matrix within a slice; its transpose is another view of the same numbers.
 #[derive(Clone, Copy)]
 pub struct View<'a, T = f32> {
@@ -32,6 +34,11 @@ impl<'a, T> View<'a, T> {
     pub fn within(values: &'a [T], rows: usize, columns: usize, step: usize) -> Self {
         assert!(columns <= step && (rows == 0 || (rows - 1) * step + columns <= values.len()));
         Self { values, rows, columns, row_step: step, column_step: 1 }
+    }
+
+    /// Everything but the numbers.
+    pub fn layout(&self) -> Layout {
+        [self.rows, self.columns, self.row_step, self.column_step]
     }
 
     /// The transpose.

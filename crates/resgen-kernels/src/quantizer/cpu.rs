@@ -5,13 +5,17 @@
 //! in the cache); within it, a few rows at a time add up |e|² − 2·e·r in registers, and each lane keeps the best
 //! code it has seen.
 
+use std::ops::Range;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, IntDType, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
-use super::{QuantizerOps, codes_shape};
+use super::{QuantizerOps, codes_shape, embedding_shape};
+use crate::cpu::blank;
 use crate::isa::{Isa, for_every_isa};
+use crate::kept::Kept;
 use crate::product::{LANES, Start, multiply_rows};
 
 /// Rows that one task takes through all depths.
@@ -27,18 +31,46 @@ impl QuantizerOps for Flex {
     fn quantize(
         latents: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
-        first: IntTensor<Self>,
+        span: IntTensor<Self>,
         depth: usize,
         dtype: IntDType,
     ) -> IntTensor<Self> {
-        let sizes = Sizes::of(&latents, &vectors, &first, depth);
+        let sizes = Sizes::of(&vectors, depth);
+        let rows = sizes.check_rows(&span, &latents, sizes.width);
         let shape = codes_shape(latents.layout().shape(), depth);
         let (latents, vectors) = (latents.to_contiguous(), vectors.to_contiguous());
-        let first: Vec<i64> = first.into_data().iter::<i64>().collect();
-        let (latents, vectors) = (latents.storage::<f32>(), vectors.storage::<f32>());
-        let codes = quantize_rows(Isa::best(), latents, vectors, &first, sizes);
+        let span = spans(span);
+        let mut codes = vec![0; rows * depth];
+        with_panels(&vectors, sizes, |panels| {
+            let books = Books { vectors: vectors.storage(), panels, sizes };
+            quantize_rows(Isa::best(), latents.storage(), &books, &span, &mut codes);
+        });
         FlexTensor::from_data(TensorData::new(codes, shape).convert_dtype(DType::from(dtype)))
     }
+
+    fn embed(codes: IntTensor<Self>, vectors: FloatTensor<Self>, span: IntTensor<Self>) -> FloatTensor<Self> {
+        let shape = embedding_shape(codes.layout().shape(), vectors.layout().shape());
+        let [_, depth] = codes.layout().shape().dims::<2>();
+        let sizes = Sizes::of(&vectors, depth);
+        sizes.check_rows(&span, &codes, depth);
+        let (span, vectors) = (spans(span), vectors.to_contiguous());
+        let codes: Vec<i64> = codes.into_data().iter::<i64>().collect();
+        let mut out = blank(&shape);
+        let rows = out.storage_mut::<f32>().par_chunks_mut(sizes.width.max(1)).zip(&span).enumerate();
+        rows.for_each(|(row, (sum, span))| {
+            for index in span.clone().filter(|&index| index < depth) {
+                let vector = sizes.vector(vectors.storage(), index, codes[row * depth + index] as usize);
+                sum.iter_mut().zip(vector).for_each(|(sum, e)| *sum += e);
+            }
+        });
+        out
+    }
+}
+
+/// The depths of every row.
+fn spans(span: FlexTensor) -> Vec<Range<usize>> {
+    let ends: Vec<i64> = span.into_data().iter::<i64>().collect();
+    ends.as_chunks().0.iter().map(|[from, to]| (*from).max(0) as usize..(*to).max(0) as usize).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -52,73 +84,124 @@ struct Sizes {
 impl Sizes {
     /// # Panics
     /// Where the shapes do not belong together: the loops rely on it.
-    fn of(latents: &FlexTensor, vectors: &FlexTensor, first: &FlexTensor, depth: usize) -> Self {
-        let shape = |tensor: &FlexTensor| tensor.layout().shape().to_vec();
-        let [books, vocabulary, width] = shape(vectors)[..] else {
-            panic!("quantize: expected vectors [D, V, H], found {:?}", shape(vectors))
+    fn of(vectors: &FlexTensor, depth: usize) -> Self {
+        let shape = vectors.layout().shape().to_vec();
+        let [books, vocabulary, width] = shape[..] else {
+            panic!("quantizer: expected vectors [D, V, H], found {shape:?}")
         };
-        let rows = shape(first);
-        assert!(rows.len() == 1 && shape(latents) == [rows[0], width], "quantize: shape of the latents");
         assert!(
             (books == 1 || books >= depth) && vocabulary > 0,
-            "quantize: {books} codebooks, {depth} depths"
+            "quantizer: {books} codebooks, {depth} depths"
         );
         Self { books, vocabulary, width, depth }
     }
+
+    /// The number of rows.
+    ///
+    /// # Panics
+    /// Where a span is not two numbers, or the rows have another width.
+    fn check_rows(self, span: &FlexTensor, rows: &FlexTensor, width: usize) -> usize {
+        let [spans, rows] = [span, rows].map(|tensor| tensor.layout().shape().to_vec());
+        assert!(spans.len() == 2 && spans[1] == 2, "quantizer: expected spans [N, 2], found {spans:?}");
+        assert_eq!(rows, [spans[0], width], "quantizer: shape of the rows");
+        spans[0]
+    }
+
+    /// Codebooks that are read.
+    fn used(self) -> usize {
+        self.books.min(self.depth)
+    }
+
+    fn book_of(self, depth: usize) -> usize {
+        depth.min(self.books - 1)
+    }
+
+    /// # Panics
+    /// Where there is no such code.
+    fn vector(self, vectors: &[f32], depth: usize, code: usize) -> &[f32] {
+        assert!(code < self.vocabulary, "code {code} of {}", self.vocabulary);
+        &vectors[(self.book_of(depth) * self.vocabulary + code) * self.width..][..self.width]
+    }
+
+    fn panels(self) -> usize {
+        self.vocabulary.div_ceil(LANES)
+    }
+
+    /// Numbers of a packed codebook.
+    fn packed(self) -> usize {
+        self.panels() * (self.width + 1) * LANES
+    }
 }
 
-fn quantize_rows(isa: Isa, latents: &[f32], vectors: &[f32], first: &[i64], sizes: Sizes) -> Vec<i64> {
-    let Sizes { books, vocabulary, width, depth } = sizes;
-    let book_size = vocabulary * width;
-    let used = books.min(depth);
-    let packed: Vec<Panels> = (0..used)
-        .into_par_iter()
-        .map(|book| Panels::pack(&vectors[book * book_size..(book + 1) * book_size], vocabulary, width))
-        .collect();
-    let mut codes = vec![0; first.len() * depth];
-    let blocks = codes.par_chunks_mut(BLOCK * depth).zip(first.par_chunks(BLOCK)).enumerate();
-    blocks.for_each(|(block, (codes, first))| {
-        let start = block * BLOCK * width;
-        let mut residual = latents[start..start + first.len() * width].to_vec();
-        let mut search = Search::new(first.len().next_multiple_of(isa.tile_rows()));
-        for depth_index in 0..depth {
-            let book = depth_index.min(books - 1);
-            search.run(isa, &residual, first.len(), &packed[book]);
-            for (row, _) in first.iter().enumerate().filter(|(_, first)| **first <= depth_index as i64) {
-                let code = search.nearest(row);
-                codes[row * depth + depth_index] = code as i64;
-                let vector = &vectors[book * book_size + code * width..][..width];
-                residual[row * width..][..width].iter_mut().zip(vector).for_each(|(left, e)| *left -= e);
-            }
-        }
-    });
-    codes
+/// Gives `work` all codebooks packed; kept from the first time on, since a sampler reads a few codes of each in every step.
+fn with_panels(vectors: &FlexTensor, sizes: Sizes, work: impl FnOnce(&[f32])) {
+    static KEPT: Kept<f32> = Kept::after(0);
+    let layout = [sizes.used(), sizes.vocabulary, sizes.width, 0];
+    let pack = |panels: &mut [f32]| pack(vectors.storage(), sizes, panels);
+    KEPT.with(vectors, layout, sizes.used() * sizes.packed(), pack, work);
 }
 
-/// A codebook, ready to be searched.
-struct Panels {
-    /// −2·e, as `[panels, H, LANES]`.
-    vectors: Vec<f32>,
-    /// |e|², and infinity where the last panel has no more codes.
-    norms: Vec<f32>,
-    width: usize,
-}
-
-impl Panels {
-    fn pack(book: &[f32], vocabulary: usize, width: usize) -> Self {
-        let panels = vocabulary.div_ceil(LANES);
-        let mut vectors = vec![0.0; panels * width * LANES];
-        let mut norms = vec![f32::INFINITY; panels * LANES];
+/// Packs every codebook as `[panels, H + 1, LANES]`: −2·e, coordinate by coordinate, and then |e|², which is infinity where the
+/// last panel has no more codes.
+fn pack(vectors: &[f32], sizes: Sizes, packed: &mut [f32]) {
+    let Sizes { vocabulary, width, .. } = sizes;
+    let books = packed.par_chunks_exact_mut(sizes.packed()).zip(vectors.par_chunks(vocabulary * width));
+    books.for_each(|(packed, book)| {
+        let (panels, norms) = packed.split_at_mut(sizes.panels() * width * LANES);
+        panels.fill(0.0);
+        norms.fill(f32::INFINITY);
         for (code, norm) in norms.iter_mut().enumerate().take(vocabulary) {
             let vector = &book[code * width..][..width];
             *norm = vector.iter().map(|e| e * e).sum();
-            let panel = &mut vectors[code / LANES * width * LANES..];
+            let panel = &mut panels[code / LANES * width * LANES..];
             for (coordinate, e) in vector.iter().enumerate() {
                 panel[coordinate * LANES + code % LANES] = -2.0 * e;
             }
         }
-        Self { vectors, norms, width }
+    });
+}
+
+/// Codebooks as they are and packed.
+struct Books<'a> {
+    vectors: &'a [f32], // [D, V, H]
+    panels: &'a [f32],
+    sizes: Sizes,
+}
+
+impl Books<'_> {
+    /// The panels `[panels, H, LANES]` of a depth, and their norms `[panels, LANES]`.
+    fn panels_of(&self, depth: usize) -> (&[[f32; LANES]], &[[f32; LANES]]) {
+        let packed = &self.panels[self.sizes.book_of(depth) * self.sizes.packed()..][..self.sizes.packed()];
+        packed.as_chunks().0.split_at(self.sizes.panels() * self.sizes.width)
     }
+}
+
+fn quantize_rows(isa: Isa, latents: &[f32], books: &Books, spans: &[Range<usize>], codes: &mut [i64]) {
+    let Sizes { width, depth, .. } = books.sizes;
+    // Few rows are shared by all threads, too.
+    let block =
+        spans.len().div_ceil(rayon::current_num_threads()).next_multiple_of(isa.tile_rows()).clamp(1, BLOCK);
+    let blocks = codes.par_chunks_mut((block * depth).max(1)).zip(spans.par_chunks(block)).enumerate();
+    blocks.for_each(|(index, (codes, spans))| {
+        let start = index * block * width;
+        let mut residual = latents[start..start + spans.len() * width].to_vec();
+        let mut search = Search::new(spans.len().next_multiple_of(isa.tile_rows()));
+        for depth_index in 0..depth {
+            let rows = spans.iter().enumerate().filter(|(_, span)| span.contains(&depth_index));
+            let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let left = |place: usize| &residual[rows[place] * width..][..width];
+            search.run(isa, rows.len(), left, books.panels_of(depth_index));
+            for (place, &row) in rows.iter().enumerate() {
+                let code = search.nearest(place);
+                codes[row * depth + depth_index] = code as i64;
+                let vector = books.sizes.vector(books.vectors, depth_index, code);
+                residual[row * width..][..width].iter_mut().zip(vector).for_each(|(left, e)| *left -= e);
+            }
+        }
+    });
 }
 
 /// For every row of a block and every lane, the least distance so far and the panel it was found in.
@@ -132,21 +215,27 @@ impl Search {
         Self { least: vec![[0.0; LANES]; rows], panel: vec![[0; LANES]; rows] }
     }
 
-    fn run(&mut self, isa: Isa, residual: &[f32], count: usize, book: &Panels) {
+    fn run<'a>(
+        &mut self,
+        isa: Isa,
+        count: usize,
+        row: impl Fn(usize) -> &'a [f32],
+        (vectors, norms): (&[[f32; LANES]], &[[f32; LANES]]),
+    ) {
         self.least.fill([f32::INFINITY; LANES]);
         self.panel.fill([0; LANES]);
-        let (width, rows) = (book.width, isa.tile_rows());
+        let rows = isa.tile_rows();
+        let width = vectors.len() / norms.len();
         let group = (GROUP / (width * LANES).max(1)).next_multiple_of(TOGETHER).max(TOGETHER);
-        let vectors = book.vectors.as_chunks::<LANES>().0; // [panels · H]
         let mut sums = [[0.0; LANES]; TOGETHER * Isa::MOST_TILE_ROWS];
         let sums = &mut sums[..TOGETHER * rows];
-        for (index, norms) in book.norms.as_chunks::<LANES>().0.chunks(group).enumerate() {
+        let tiles = count.div_ceil(rows);
+        for (index, norms) in norms.chunks(group).enumerate() {
             let found = self.least.chunks_exact_mut(rows).zip(self.panel.chunks_exact_mut(rows));
-            for (tile, (least, panel)) in found.enumerate() {
+            for (tile, (least, panel)) in found.take(tiles).enumerate() {
                 // The last row stands in for those that are not there.
-                let row = |row: usize| &residual[(tile * rows + row).min(count - 1) * width..][..width];
-                let tile: [&[f32]; Isa::MOST_TILE_ROWS] =
-                    std::array::from_fn(|index| row(index.min(rows - 1)));
+                let row = |index: usize| row((tile * rows + index.min(rows - 1)).min(count - 1));
+                let tile: [&[f32]; Isa::MOST_TILE_ROWS] = std::array::from_fn(row);
                 for (part, norms) in norms.chunks(TOGETHER).enumerate() {
                     let first = index * group + part * TOGETHER;
                     let panels = &vectors[first * width..][..norms.len() * width];
@@ -205,17 +294,17 @@ mod tests {
     }
 
     /// One row after another, one code after another.
-    fn plain(latents: &[f32], vectors: &[f32], first: &[i64], sizes: Sizes) -> Vec<i64> {
+    fn plain(latents: &[f32], vectors: &[f32], spans: &[Range<usize>], sizes: Sizes) -> Vec<i64> {
         let Sizes { books, vocabulary, width, depth } = sizes;
         let mut codes = Vec::new();
-        for (row, &first) in first.iter().enumerate() {
+        for (row, span) in spans.iter().enumerate() {
             let mut left = latents[row * width..][..width].to_vec();
-            for depth in 0..depth as i64 {
-                if depth < first {
+            for depth in 0..depth {
+                if !span.contains(&depth) {
                     codes.push(0);
                     continue;
                 }
-                let book = (depth as usize).min(books - 1);
+                let book = depth.min(books - 1);
                 let vector = |code: usize| &vectors[(book * vocabulary + code) * width..][..width];
                 let distance =
                     |code: usize| vector(code).iter().zip(&left).map(|(e, r)| (e - r) * (e - r)).sum::<f32>();
@@ -224,6 +313,20 @@ mod tests {
                 codes.push(nearest as i64);
             }
         }
+        codes
+    }
+
+    fn quantized(
+        isa: Isa,
+        latents: &[f32],
+        vectors: &[f32],
+        spans: &[Range<usize>],
+        sizes: Sizes,
+    ) -> Vec<i64> {
+        let mut panels = vec![0.0; sizes.used() * sizes.packed()];
+        pack(vectors, sizes, &mut panels);
+        let mut codes = vec![0; spans.len() * sizes.depth];
+        quantize_rows(isa, latents, &Books { vectors, panels: &panels, sizes }, spans, &mut codes);
         codes
     }
 
@@ -240,10 +343,10 @@ mod tests {
         ] {
             let sizes = Sizes { books, vocabulary, width, depth };
             let (latents, vectors) = (whole(rows * width, 1), whole(books * vocabulary * width, 2));
-            let first: Vec<i64> = (0..rows as i64).map(|row| row % (depth as i64 + 1)).collect();
-            let expected = plain(&latents, &vectors, &first, sizes);
+            let spans: Vec<_> = (0..rows).map(|row| row % (depth + 1)..depth - row % 5 / 4).collect();
+            let expected = plain(&latents, &vectors, &spans, sizes);
             for isa in Isa::available() {
-                let found = quantize_rows(isa, &latents, &vectors, &first, sizes);
+                let found = quantized(isa, &latents, &vectors, &spans, sizes);
                 assert!(found == expected, "{isa:?}: {rows} rows of {width}, {books} books of {vocabulary}");
             }
         }
@@ -252,8 +355,7 @@ mod tests {
     #[test]
     fn a_row_that_is_no_number_has_some_code() {
         let sizes = Sizes { books: 1, vocabulary: 3, width: 2, depth: 2 };
-        let codes =
-            quantize_rows(Isa::best(), &[f32::NAN, 1.0], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0], sizes);
+        let codes = quantized(Isa::best(), &[f32::NAN, 1.0], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0..2], sizes);
         assert!(codes.iter().all(|&code| code < 3));
     }
 }

@@ -1,4 +1,4 @@
-//! The body for GPUs: one launch for all depths. A cube takes a few rows, its units share the codes.
+//! The bodies for GPUs: one launch for all depths. A cube quantizes a few rows, its units share the codes.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, IntDType};
@@ -9,7 +9,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::ops::permute;
 
-use super::{QuantizerOps, codes_shape};
+use super::{QuantizerOps, codes_shape, embedding_shape};
 use crate::cube_launch::{cubes, storage};
 
 /// Units of a cube.
@@ -21,12 +21,12 @@ impl QuantizerOps for CubeBackend {
     fn quantize(
         latents: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
-        first: IntTensor<Self>,
+        span: IntTensor<Self>,
         depth: usize,
         dtype: IntDType,
     ) -> IntTensor<Self> {
-        let (latents, vectors, first) =
-            (into_contiguous(latents), into_contiguous(vectors), into_contiguous(first));
+        let (latents, vectors, span) =
+            (into_contiguous(latents), into_contiguous(vectors), into_contiguous(span));
         // Neighbouring units read neighbouring codes.
         let columns = into_contiguous(permute(vectors.clone(), &[0, 2, 1]));
         let shape = codes_shape(latents.meta.shape(), depth);
@@ -44,12 +44,34 @@ impl QuantizerOps for CubeBackend {
             latents.into_tensor_arg(),
             columns.into_tensor_arg(),
             vectors.into_tensor_arg(),
-            first.clone().into_tensor_arg(),
+            span.clone().into_tensor_arg(),
             codes.clone().into_tensor_arg(),
             width as u32,
-            [storage(first.dtype), storage(codes.dtype)],
+            [storage(span.dtype), storage(codes.dtype)],
         );
         codes
+    }
+
+    fn embed(codes: IntTensor<Self>, vectors: FloatTensor<Self>, span: IntTensor<Self>) -> FloatTensor<Self> {
+        let (codes, vectors, span) =
+            (into_contiguous(codes), into_contiguous(vectors), into_contiguous(span));
+        let shape = embedding_shape(codes.meta.shape(), vectors.meta.shape());
+        let count = shape.num_elements();
+        let sums = empty_device_dtype(vectors.client.clone(), vectors.device.clone(), shape, vectors.dtype);
+        if count == 0 {
+            return sums;
+        }
+        embed_kernel::launch(
+            &vectors.client.clone(),
+            cubes(count.div_ceil(UNITS as usize)),
+            CubeDim::new_1d(UNITS),
+            codes.clone().into_tensor_arg(),
+            vectors.into_tensor_arg(),
+            span.clone().into_tensor_arg(),
+            sums.clone().into_tensor_arg(),
+            [storage(codes.dtype), storage(span.dtype)],
+        );
+        sums
     }
 }
 
@@ -58,7 +80,7 @@ fn quantize_kernel<I: Numeric, C: Numeric>(
     latents: &Tensor<f32>,  // [N, H]
     columns: &Tensor<f32>,  // [D or 1, H, V]
     vectors: &Tensor<f32>,  // [D or 1, V, H]
-    first: &Tensor<I>,      // [N]
+    span: &Tensor<I>,       // [N, 2]
     codes: &mut Tensor<C>,  // [N, D]
     #[comptime] width: u32, // H
     #[define(I, C)] _dtypes: [ElemType; 2],
@@ -101,7 +123,13 @@ fn quantize_kernel<I: Numeric, C: Numeric>(
             least[row] = f32::new(3.0e38);
             found[row] = 0u32;
         }
-        let mut code = unit;
+        // A depth that none of the rows is quantized by is not searched.
+        let mut code = vocabulary;
+        for row in 0..rows {
+            if start + row < count && is_within::<I>(span, start + row, depth) {
+                code = unit;
+            }
+        }
         while code < vocabulary {
             #[unroll]
             for row in 0..rows {
@@ -148,7 +176,7 @@ fn quantize_kernel<I: Numeric, C: Numeric>(
             winners[unit] = winner;
             if start + unit < count {
                 let place = (start + unit) * depths + depth;
-                if u32::cast_from(first[start + unit]) as usize <= depth {
+                if is_within::<I>(span, start + unit, depth) {
                     codes[place] = C::cast_from(winner);
                 } else {
                     codes[place] = C::cast_from(0u32);
@@ -160,14 +188,44 @@ fn quantize_kernel<I: Numeric, C: Numeric>(
         let mut index = unit;
         while index < rows * width {
             let row = index / width;
-            if start + row < count {
-                if u32::cast_from(first[start + row]) as usize <= depth {
-                    let vector = book * vocabulary + winners[row] as usize;
-                    residual[index] -= vectors[vector * width + index % width];
-                }
+            if start + row < count && is_within::<I>(span, start + row, depth) {
+                let vector = book * vocabulary + winners[row] as usize;
+                residual[index] -= vectors[vector * width + index % width];
             }
             index += units;
         }
         sync_cube();
     }
+}
+
+/// Whether a depth is in the span of a row.
+#[cube]
+fn is_within<I: Numeric>(span: &Tensor<I>, row: usize, depth: usize) -> bool {
+    u32::cast_from(span[2 * row]) as usize <= depth && depth < u32::cast_from(span[2 * row + 1]) as usize
+}
+
+#[cube(launch)]
+fn embed_kernel<C: Numeric, I: Numeric>(
+    codes: &Tensor<C>,      // [N, D']
+    vectors: &Tensor<f32>,  // [D or 1, V, H]
+    span: &Tensor<I>,       // [N, 2]
+    sums: &mut Tensor<f32>, // [N, H]
+    #[define(C, I)] _dtypes: [ElemType; 2],
+) {
+    let (books, vocabulary, width) = (vectors.shape(0), vectors.shape(1), vectors.shape(2));
+    let depths = codes.shape(1);
+    let place = ABSOLUTE_POS as usize;
+    if place >= sums.len() {
+        terminate!();
+    }
+    let row = place / width;
+    let mut sum = f32::new(0.0);
+    for depth in 0..depths {
+        if is_within::<I>(span, row, depth) {
+            let code = u32::cast_from(codes[row * depths + depth]) as usize;
+            let vector = min(depth, books - 1) * vocabulary + code;
+            sum += vectors[vector * width + place % width];
+        }
+    }
+    sums[place] = sum;
 }

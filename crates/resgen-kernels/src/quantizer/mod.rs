@@ -1,4 +1,4 @@
-//! Residual quantization: vectors to codes, all depths in one operation.
+//! Residual quantization, all depths in one operation: vectors to codes and back.
 //!
 //! It has no gradient. On a device that tracks gradients, and where a backend brings no body of its own, the
 //! reference runs.
@@ -12,7 +12,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Int, IntDType, Shape, Tensor};
 
-/// The operation that a backend may bring a body of its own for.
+/// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
 pub trait QuantizerOps: Backend {
     /// See [`quantize`].
@@ -20,30 +20,46 @@ pub trait QuantizerOps: Backend {
     fn quantize(
         latents: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
-        first: IntTensor<Self>,
+        span: IntTensor<Self>,
         depth: usize,
         dtype: IntDType,
     ) -> IntTensor<Self>;
+
+    /// See [`embed`].
+    #[fusion(dtype = vectors, shape = embedding_shape(codes, vectors))]
+    fn embed(codes: IntTensor<Self>, vectors: FloatTensor<Self>, span: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The codes of every row, depth by depth: each is the index of the vector nearest to what the depths before it have
-/// left of the row, and of two equally near the first. Row n is quantized by the depths `first[n]` to D − 1 alone, as
-/// a collective embedding is; its codes above are 0.
+/// left of the row, and of two equally near the first. Row n is quantized by the depths `span[n, 0]` to
+/// `span[n, 1]` − 1 alone, as a collective embedding is; its other codes are 0.
 ///
 /// # Shapes
-/// latents `[N, H]`, vectors `[D, V, H]` (or `[1, V, H]` for all depths), first `[N]` → `[N, D]`
+/// latents `[N, H]`, vectors `[D, V, H]` (or `[1, V, H]` for all depths), span `[N, 2]` → `[N, D]`
 pub fn quantize(
     latents: Tensor<2>,
     vectors: Tensor<3>,
-    first: Tensor<1, Int>,
+    span: Tensor<2, Int>,
     depth: usize,
 ) -> Tensor<2, Int> {
     if !has_fast_body(&latents) || depth == 0 {
-        return reference::quantize(latents, vectors, first, depth);
+        return reference::quantize(latents, vectors, span, depth);
     }
     let dtype = latents.device().settings().int_dtype;
-    let (latents, vectors, first) = (latents.into_dispatch(), vectors.into_dispatch(), first.into_dispatch());
-    Tensor::from_dispatch(Dispatch::quantize(latents, vectors, first, depth, dtype))
+    let (latents, vectors, span) = (latents.into_dispatch(), vectors.into_dispatch(), span.into_dispatch());
+    Tensor::from_dispatch(Dispatch::quantize(latents, vectors, span, depth, dtype))
+}
+
+/// The sum of the vectors of every row's codes, for row n those of the depths `span[n, 0]` to `span[n, 1]` − 1.
+///
+/// # Shapes
+/// codes `[N, D']`, vectors `[D, V, H]` with D ≥ D' (or `[1, V, H]` for all depths), span `[N, 2]` → `[N, H]`
+pub fn embed(codes: Tensor<2, Int>, vectors: Tensor<3>, span: Tensor<2, Int>) -> Tensor<2> {
+    if !has_fast_body(&vectors) {
+        return reference::embed(codes, vectors, span);
+    }
+    let (codes, vectors, span) = (codes.into_dispatch(), vectors.into_dispatch(), span.into_dispatch());
+    Tensor::from_dispatch(Dispatch::embed(codes, vectors, span))
 }
 
 fn codes_shape(latents: &Shape, depth: usize) -> Shape {
@@ -51,12 +67,18 @@ fn codes_shape(latents: &Shape, depth: usize) -> Shape {
     Shape::new([rows, depth])
 }
 
-fn has_fast_body(latents: &Tensor<2>) -> bool {
-    let has_body = match latents.device().as_dispatch() {
+fn embedding_shape(codes: &Shape, vectors: &Shape) -> Shape {
+    let [rows, _] = codes.dims::<2>();
+    let [_, _, width] = vectors.dims::<3>();
+    Shape::new([rows, width])
+}
+
+fn has_fast_body<const D: usize>(values: &Tensor<D>) -> bool {
+    let has_body = match values.device().as_dispatch() {
         DispatchDevice::Flex(_) => true,
         #[cfg(feature = "gpu")]
         DispatchDevice::Cube(_) => true,
         _ => false,
     };
-    has_body && latents.dtype() == DType::F32
+    has_body && values.dtype() == DType::F32
 }

@@ -1,4 +1,4 @@
-//! Panels of weights that are multiplied by again and again: kept as long as the weights are there, unchanged.
+//! Panels of weights that are used again and again: kept as long as the weights are there, unchanged.
 //!
 //! A tensor's numbers can change only while nobody else holds them, and they move away from who merely watches
 //! (`Arc::make_mut`). So panels belong to what a [`Weak`] reference leads to. Those
@@ -10,22 +10,20 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use burn_flex::FlexTensor;
 
-use super::view::View;
 use crate::scratch::{Scratch, with_scratch};
 
-/// Products with the same weights before their panels are kept. A training step makes one for each micro-batch, then the weights
-/// change; a sampler makes one for each step.
-const USES: u32 = 2;
-
 /// Panels of weights.
-pub struct Kept<T>(LazyLock<Mutex<HashMap<Key, Entry<T>>>>);
-
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    address: usize,
-    sizes: [usize; 2],
-    steps: [usize; 2],
+pub struct Kept<T> {
+    /// Uses of the same weights before their panels are kept.
+    uses: u32,
+    table: LazyLock<Mutex<HashMap<Key, Entry<T>>>>,
 }
+
+/// Where weights lie, and how they are read.
+type Key = (usize, Layout);
+
+/// Sizes and steps, all that panels depend on but the numbers themselves.
+pub type Layout = [usize; 4];
 
 struct Entry<T> {
     weights: Weak<dyn Any + Send + Sync>,
@@ -40,21 +38,21 @@ enum Found<T> {
 }
 
 impl<T: Scratch> Kept<T> {
-    /// None yet.
-    pub const fn new() -> Self {
-        Self(LazyLock::new(Mutex::default))
+    /// For weights that are used more than `uses` times before they change.
+    pub const fn after(uses: u32) -> Self {
+        Self { uses, table: LazyLock::new(Mutex::default) }
     }
 
-    /// Gives `work` the `size` numbers that `pack` makes of a view of the weights, which say all that they depend on.
-    pub fn with<B, R>(
+    /// Gives `work` the `size` numbers that `pack` makes of the weights.
+    pub fn with<R>(
         &self,
         weights: &FlexTensor,
-        view: View<B>,
+        layout: Layout,
         size: usize,
         pack: impl FnOnce(&mut [T]),
         work: impl FnOnce(&[T]) -> R,
     ) -> R {
-        match self.find(weights, view) {
+        match self.find(weights, layout) {
             Found::Panels(panels) => work(&panels),
             Found::Often(key) => {
                 let mut panels = vec![T::default(); size];
@@ -72,30 +70,26 @@ impl<T: Scratch> Kept<T> {
         }
     }
 
-    fn find<B>(&self, weights: &FlexTensor, view: View<B>) -> Found<T> {
+    fn find(&self, weights: &FlexTensor, layout: Layout) -> Found<T> {
         let weights: Arc<dyn Any + Send + Sync> = weights.data_arc();
-        let key = Key {
-            address: Arc::as_ptr(&weights).addr(),
-            sizes: [view.rows, view.columns],
-            steps: [view.row_step, view.column_step],
-        };
+        let key = (Arc::as_ptr(&weights).addr(), layout);
         let mut table = self.table();
-        let Some(entry) = table.get_mut(&key) else {
+        if !table.contains_key(&key) {
             table.retain(|_, entry| entry.weights.strong_count() > 0);
-            table.insert(key, Entry { weights: Arc::downgrade(&weights), uses: 1, panels: None });
-            return Found::Seldom;
-        };
+        }
+        let new = || Entry { weights: Arc::downgrade(&weights), uses: 0, panels: None };
+        let entry = table.entry(key).or_insert_with(new);
         // While somebody watches an address nothing else comes to lie there: these are the weights it was made for.
         entry.uses = entry.uses.saturating_add(1);
         match &entry.panels {
             Some(panels) => Found::Panels(panels.clone()),
-            None if entry.uses > USES => Found::Often(key),
+            None if entry.uses > self.uses => Found::Often(key),
             None => Found::Seldom,
         }
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<Key, Entry<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +101,7 @@ mod tests {
 
     #[test]
     fn panels_stay_with_their_weights_and_end_with_them() {
-        static KEPT: Kept<f32> = Kept::new();
+        static KEPT: Kept<f32> = Kept::after(2);
         let mut weights = FlexTensor::from_data(TensorData::new(vec![1f32, 2.0], [1, 2]));
         let mut packed = 0;
         let mut panels_of = |weights: &FlexTensor| {
@@ -116,7 +110,7 @@ mod tests {
                 packed += 1;
                 panels.copy_from_slice(values);
             };
-            let panels = KEPT.with(weights, View::new(values, 1, 2), 2, pack, <[f32]>::to_vec);
+            let panels = KEPT.with(weights, [1, 2, 2, 1], 2, pack, <[f32]>::to_vec);
             (panels, packed)
         };
         let found: Vec<_> = (0..5).map(|_| panels_of(&weights)).collect();
@@ -129,13 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn another_view_has_panels_of_its_own() {
-        static KEPT: Kept<f32> = Kept::new();
+    fn another_layout_has_panels_of_its_own() {
+        static KEPT: Kept<f32> = Kept::after(2);
         let weights = FlexTensor::from_data(TensorData::new(vec![1f32, 2.0, 3.0, 4.0], [2, 2]));
-        let view = View::new(weights.storage::<f32>(), 2, 2);
         for _ in 0..5 {
-            for (view, value) in [(view, 1.0), (view.transposed(), 2.0)] {
-                KEPT.with(&weights, view, 1, |out| out[0] = value, |panels| assert_eq!(panels, [value]));
+            for (layout, value) in [([2, 2, 2, 1], 1.0), ([2, 2, 1, 2], 2.0)] {
+                KEPT.with(&weights, layout, 1, |out| out[0] = value, |panels| assert_eq!(panels, [value]));
             }
         }
     }
