@@ -53,6 +53,11 @@ impl Context {
         self.device.open()
     }
 
+    /// The options that give another run of this program the same device and threads.
+    pub fn options(&self) -> [String; 4] {
+        ["--device".into(), self.device.to_string(), "--threads".into(), self.threads.to_string()]
+    }
+
     /// How many pieces of work the device takes at once: the threads of a CPU; one on any other, which has its own and where
     /// tensors of one thread were seen to go wrong in another.
     pub fn at_once(&self) -> usize {

@@ -1,5 +1,6 @@
 //! `--device`: where tensors live.
 
+use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use burn::tensor::Device;
@@ -39,6 +40,21 @@ impl FromStr for DeviceChoice {
                 let hint = nearest(name, ["cpu", "cuda", "vulkan", "wgpu"]);
                 Err(format!("expected cpu, cuda[:N], vulkan[:N] or wgpu[:N]{hint}"))
             }
+        }
+    }
+}
+
+impl Display for DeviceChoice {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (name, number) = match *self {
+            Self::Cpu => ("cpu", None),
+            Self::Cuda(number) => ("cuda", Some(number)),
+            Self::Vulkan(number) => ("vulkan", number),
+            Self::Wgpu(number) => ("wgpu", number),
+        };
+        match number {
+            Some(number) => write!(f, "{name}:{number}"),
+            None => f.write_str(name),
         }
     }
 }
@@ -152,5 +168,8 @@ mod tests {
         assert!(parse("cuda:one").unwrap_err().contains("`one`"));
         assert!(parse("cudo").unwrap_err().contains("did you mean `cuda`?"));
         assert!(parse("cpu:1").is_err());
+        for name in ["cpu", "cuda:1", "vulkan", "vulkan:2", "wgpu"] {
+            assert_eq!(parse(name).unwrap().to_string(), name);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures in and out.
 
 mod canvas;
+pub(crate) mod chart;
 pub mod decode;
 pub mod draw;
 pub mod image;

@@ -8,6 +8,7 @@ mod mixture;
 mod prepare;
 mod quantizer;
 mod sampling;
+mod scaling;
 mod tokenizer;
 mod training;
 
@@ -57,6 +58,10 @@ enum CaseCommand {
     },
     /// Draw codes from a generator, without decoding them.
     Sample(sampling::Arguments),
+    /// Draw codes with a network of random weights, of any size.
+    SampleRandom(sampling::RandomArguments),
+    /// How the time of a sample grows with the batch, the steps, the depth, the positions and the width.
+    Scaling(scaling::Arguments),
     /// A training step of a generator.
     Train(training::Arguments),
     /// Pictures to codes.
@@ -101,6 +106,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         CaseCommand::Sample(case) => {
             return sampling::run(case, context, precision, |case| measure(case, arguments, context));
         }
+        CaseCommand::SampleRandom(case) => {
+            return sampling::run_random(case, context, precision, |case| measure(case, arguments, context));
+        }
+        CaseCommand::Scaling(case) => return scaling::run(case, arguments.rounds, precision, context),
         CaseCommand::Train(case) => Box::new(training::Training::new(case, context, precision, &device)?),
         CaseCommand::TokenizerEncode(case) => {
             Box::new(tokenizer::Encoding::new(case, context, precision, &device)?)

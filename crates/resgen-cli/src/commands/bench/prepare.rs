@@ -23,7 +23,8 @@ use crate::context::Context;
 
 /// The trunks of the generators.
 const TRUNKS: [&str; 3] = ["s", "b", "l"];
-const CLASSES: usize = 1000;
+/// Classes of every random network.
+pub const CLASSES: usize = 1000;
 const LICENCE: &str = "random weights, without a licence";
 
 /// 64 pixels → 8×8 positions of 8 codes.
@@ -80,16 +81,19 @@ fn generator(trunk: &str, tokenizer: ImageTokenizer, context: &Context) -> anyho
         condition_dropout: 0.1,
         target_noise: 0.1,
     };
-    // Embeddings of k independent vectors of unit variance.
-    let scales = (0..=tokenizer.config().depth).map(|masked| (masked.max(1) as f32).sqrt()).collect();
     let parts = GeneratorParts {
+        embedding_scales: random_scales(tokenizer.config().depth),
         tokenizer,
         classes: (0..CLASSES).map(|class| format!("class_{class}")).collect(),
         preset: Preset::default(),
         licence: LICENCE.into(),
-        embedding_scales: scales,
     };
     Ok(GeneratorLearner::new(config, parts, &run_config(1, 1)?, &context.device()?)?)
+}
+
+/// The sizes of embeddings of k independent vectors of unit variance, for k = 0 (given as 1) to D.
+pub fn random_scales(depth: usize) -> Vec<f32> {
+    (0..=depth).map(|masked| (masked.max(1) as f32).sqrt()).collect()
 }
 
 /// A run of `batch` pictures in `micro_batches` parts, and otherwise the defaults.

@@ -6,6 +6,7 @@ use resgen_core::progress::Progress;
 use resgen_core::rvq::Codes;
 use resgen_core::sample::{Known, Request, Unmasker};
 use resgen_core::signal::Picture;
+use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::generator::Generator;
 use resgen_core::train::preview::pictures;
 use resgen_core::workers::Workers;
@@ -24,9 +25,9 @@ pub fn draw_labelled(
     batch: Batch,
 ) -> Result<Vec<Picture>> {
     let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
-    let drawing = Drawing { generator, sampler: &sampler, seed, batch, known: None };
+    let drawing = Drawing { sampler: &sampler, seed, batch, known: None };
     let mut drawn = Vec::with_capacity(labels.len());
-    drawing.pictures(labels, |_, picture| {
+    drawing.pictures(labels, &generator.tokenizer, |_, picture| {
         drawn.push(picture);
         Ok(())
     })?;
@@ -35,9 +36,7 @@ pub fn draw_labelled(
 
 /// What is drawn, and how.
 pub struct Drawing<'a> {
-    /// The model.
-    pub generator: &'a Generator,
-    /// Its sampler.
+    /// The sampler of a model.
     pub sampler: &'a Unmasker<'a, Resgen>,
     /// Seed of everything random.
     pub seed: u64,
@@ -48,19 +47,20 @@ pub struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// Draws a picture for each label, and gives each with its index to `each`, in order, as soon as it is there.
+    /// Draws a picture for each label with the model's tokenizer, and gives each with its index to `each`, in order, as soon as it is there.
     ///
     /// # Errors
     /// Where the device fails, and what `each` returns.
     pub fn pictures(
         &self,
         labels: &[usize],
+        tokenizer: &ImageTokenizer,
         mut each: impl FnMut(usize, Picture) -> Result<()>,
     ) -> Result<()> {
         let mut progress = TerminalProgress::default();
         progress.begin("sampling", 0, labels.len() as u64);
         let mut drawn = 0;
-        let decoded = |codes: Codes| pictures(self.generator.tokenizer.decode(&codes)?);
+        let decoded = |codes: Codes| pictures(tokenizer.decode(&codes)?);
         self.batches(labels, decoded, |pictures| {
             for picture in pictures {
                 each(drawn, picture)?;

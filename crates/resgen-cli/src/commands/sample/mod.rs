@@ -100,10 +100,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let labels: Vec<usize> =
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
     let batch = context.batch(arguments.batch.map(|batch| batch as usize));
-    let drawing = Drawing { generator: &generator, sampler: &sampler, seed: arguments.seed, batch, known };
+    let drawing = Drawing { sampler: &sampler, seed: arguments.seed, batch, known };
     let count = arguments.count as usize;
     let mut shown: Vec<Vec<Picture>> = vec![Vec::new(); classes.len().min(SHOWN.0)];
-    drawing.pictures(&labels, |index, picture| {
+    drawing.pictures(&labels, &generator.tokenizer, |index, picture| {
         picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))?;
         if let Some(row) = shown.get_mut(index / count).filter(|row| row.len() < SHOWN.1) {
             row.push(picture);

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use plotters::prelude::*;
-use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::Axis;
 use super::legend::draw_legend;
-use super::series::{Curve, FEW, Scale, step_range, thin, value_range};
-use super::style::{
-    Area, COLORS, Drawn, FAINT_INK, FINE, FONT, FRAME, GRID, HEIGHT, INK, LEGEND, WIDTH, px, text, tint,
-};
+use super::series::{Curve, FEW, step_range, thin, value_range};
 use super::table::ScalarTable;
-use super::ticks::Ticks;
-use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::signal::chart::{
+    Area, Axis, COLORS, Drawn, FAINT_INK, FINE, FRAME, GRID, INK, Scale, Ticks, WIDTH, draw_png, line, px,
+    text, tint,
+};
+
+/// The height of a panel in pixels.
+pub(super) const HEIGHT: u32 = 400;
+/// The width of the column at the right that holds the legend.
+pub(super) const LEGEND: i32 = 230;
 
 /// Some columns of the log that share axes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,28 +48,12 @@ pub fn draw_curves(
     let Some(count) = u32::try_from(panels.len()).ok().filter(|count| (1..=100).contains(count)) else {
         return Err(Error::argument("panels", format!("expected 1 to 100, found {}", panels.len())));
     };
-    register_font(FONT, FontStyle::Normal, font)
-        .map_err(|_| Error::argument("font", "expected the content of a TrueType or OpenType file"))?;
-    let mut fine = RgbImage::new(WIDTH * FINE, HEIGHT * FINE * count);
-    draw_panels(table, panels, &mut fine)
-        .map_err(|error| Error::file(out, format!("the curves could not be drawn: {error}")))?;
-    let picture = image::imageops::thumbnail(&fine, WIDTH, HEIGHT * count);
-    write_atomically(out, |writer| {
-        PngEncoder::new(writer)
-            .write_image(&picture, picture.width(), picture.height(), ExtendedColorType::Rgb8)
-            .map_err(std::io::Error::other)
+    draw_png(out, HEIGHT * count, font, |root| {
+        for (panel, area) in panels.iter().zip(root.split_evenly((panels.len(), 1))) {
+            draw_panel(table, panel, &area)?;
+        }
+        Ok(())
     })
-}
-
-fn draw_panels(table: &ScalarTable, panels: &[Panel], picture: &mut RgbImage) -> Drawn {
-    let size = picture.dimensions();
-    let root = BitMapBackend::with_buffer(picture, size).into_drawing_area();
-    root.fill(&WHITE)?;
-    for (panel, area) in panels.iter().zip(root.split_evenly((panels.len(), 1))) {
-        draw_panel(table, panel, &area)?;
-    }
-    root.present()?;
-    Ok(())
 }
 
 fn draw_panel(table: &ScalarTable, panel: &Panel, area: &Area) -> Drawn {
@@ -130,13 +114,10 @@ fn draw_axes(panel: &Panel, curves: &[Curve], area: &Area) -> Drawn {
     Ok(())
 }
 
-/// A line as single pieces: plotters would join wide ones by spikes that run far beyond sharp corners.
-fn line(points: &[(f64, f64)], style: ShapeStyle) -> impl Iterator<Item = PathElement<(f64, f64)>> {
-    points.windows(2).map(move |pair| PathElement::new([pair[0], pair[1]], style))
-}
-
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::super::table::Row;
     use super::*;
 

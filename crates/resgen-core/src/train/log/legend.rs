@@ -2,8 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::series::{Curve, Scale};
-use super::style::{Area, COLORS, Drawn, FAINT_INK, HEIGHT, INK, px, text};
+use super::curves::HEIGHT;
+use super::series::Curve;
+use crate::signal::chart::{Area, COLORS, Drawn, FAINT_INK, INK, Scale, px, text};
 
 /// Draws a swatch, the name and the last value of each curve below each other.
 pub(super) fn draw_legend(columns: &[String], curves: &[Curve], scale: Scale, area: &Area) -> Drawn {

@@ -1,26 +1,23 @@
 //! What a run writes down: a table, TensorBoard events, curves.
 
 mod append;
-mod axis;
 mod curves;
 mod legend;
 mod protobuf;
 mod scalars;
 mod series;
-mod style;
 mod table;
 mod tensorboard;
-mod ticks;
 
 use std::path::{Path, PathBuf};
 
 pub use curves::{Panel, draw_curves};
 pub use scalars::ScalarLog;
-pub use series::Scale;
 pub use table::{Row, ScalarTable};
 pub use tensorboard::EventWriter;
 
 use crate::error::Result;
+pub use crate::signal::chart::Scale;
 use crate::signal::text::FONT;
 
 /// All that a run logs, in its folder: `log.csv`, TensorBoard events, `curves.png`.

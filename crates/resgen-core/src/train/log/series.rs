@@ -1,14 +1,6 @@
 //! Logged values made ready to be drawn.
 
-/// How values are laid out on the vertical axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scale {
-    /// Equal distances are equal differences.
-    #[default]
-    Linear,
-    /// Equal distances are equal factors; values that are not positive are left out.
-    Log,
-}
+use crate::signal::chart::Scale;
 
 /// Below this many values each one is seen, and none is smoothed.
 pub(super) const FEW: usize = 60;

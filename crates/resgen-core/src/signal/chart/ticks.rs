@@ -1,6 +1,6 @@
 //! Where the ticks of an axis stand, and what they say.
 
-use super::series::Scale;
+use super::Scale;
 
 /// About how many ticks an axis gets.
 const COUNT: f64 = 6.0;
@@ -11,14 +11,14 @@ const SMALL: f64 = 1e-4;
 
 /// Positions on an axis, lowest first, with a label each.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Ticks {
+pub struct Ticks {
     positions: Vec<f64>,
     labels: Vec<String>,
 }
 
 impl Ticks {
     /// Ticks for training steps, in thousands or millions where these are shorter.
-    pub(super) fn steps(low: f64, high: f64) -> Self {
+    pub fn steps(low: f64, high: f64) -> Self {
         let (unit, suffix) = match high {
             high if high >= 2e6 => (1e6, "M"),
             high if high >= 1e4 => (1e3, "k"),
@@ -35,7 +35,7 @@ impl Ticks {
     }
 
     /// Ticks for values; on a log scale `low`, `high` and the positions are decimal logarithms.
-    pub(super) fn values(low: f64, high: f64, scale: Scale) -> Self {
+    pub fn values(low: f64, high: f64, scale: Scale) -> Self {
         match scale {
             Scale::Linear => linear(low, high).collect(),
             Scale::Log => logarithmic(low, high),
@@ -43,12 +43,12 @@ impl Ticks {
     }
 
     /// All positions.
-    pub(super) fn positions(&self) -> Vec<f64> {
+    pub fn positions(&self) -> Vec<f64> {
         self.positions.clone()
     }
 
     /// What the tick at `position` says.
-    pub(super) fn label(&self, position: f64) -> String {
+    pub fn label(&self, position: f64) -> String {
         let index = self.positions.iter().position(|tick| *tick == position);
         index.map(|index| self.labels[index].clone()).unwrap_or_default()
     }

@@ -7,14 +7,14 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use super::ticks::Ticks;
 
 /// The range of an axis and its ticks.
-pub(super) struct Axis {
+pub struct Axis {
     range: Range<f64>,
     ticks: Ticks,
 }
 
 impl Axis {
     /// The axis over `range`, which must not be empty.
-    pub(super) fn new(range: Range<f64>, ticks: Ticks) -> Self {
+    pub fn new(range: Range<f64>, ticks: Ticks) -> Self {
         Self { range, ticks }
     }
 }
@@ -46,7 +46,7 @@ impl ValueFormatter<f64> for Axis {
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::Scale;
+    use super::super::Scale;
     use super::*;
 
     #[test]

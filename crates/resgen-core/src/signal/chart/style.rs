@@ -1,4 +1,4 @@
-//! How the picture of the curves looks.
+//! How charts look.
 
 use std::error::Error;
 
@@ -7,21 +7,17 @@ use plotters::prelude::*;
 use plotters::style::FontTransform;
 
 /// The picture's width in pixels.
-pub(super) const WIDTH: u32 = 1200;
-/// The height of a panel in pixels.
-pub(super) const HEIGHT: u32 = 400;
+pub const WIDTH: u32 = 1200;
 /// Drawn so many times larger and averaged down: thick lines have no smooth edges otherwise.
-pub(super) const FINE: u32 = 3;
-/// The width of the column at the right that holds the legend.
-pub(super) const LEGEND: i32 = 230;
+pub const FINE: u32 = 3;
 
-pub(super) const FONT: &str = "sans-serif";
-pub(super) const INK: RGBColor = RGBColor(38, 43, 51);
-pub(super) const FAINT_INK: RGBColor = RGBColor(105, 112, 122);
-pub(super) const FRAME: RGBColor = RGBColor(176, 182, 190);
-pub(super) const GRID: RGBColor = RGBColor(230, 233, 237);
+pub const FONT: &str = "sans-serif";
+pub const INK: RGBColor = RGBColor(38, 43, 51);
+pub const FAINT_INK: RGBColor = RGBColor(105, 112, 122);
+pub const FRAME: RGBColor = RGBColor(176, 182, 190);
+pub const GRID: RGBColor = RGBColor(230, 233, 237);
 /// Told apart by most colour-blind readers, and dark enough for a thin line on white.
-pub(super) const COLORS: [RGBColor; 8] = [
+pub const COLORS: [RGBColor; 8] = [
     RGBColor(31, 103, 181),
     RGBColor(214, 94, 0),
     RGBColor(0, 140, 105),
@@ -32,20 +28,20 @@ pub(super) const COLORS: [RGBColor; 8] = [
     RGBColor(90, 90, 90),
 ];
 
-pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-pub(super) type Drawn<T = ()> = std::result::Result<T, Box<dyn Error>>;
+pub type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub type Drawn<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// Pixels of the finished picture as pixels of the larger one.
-pub(super) fn px(pixels: i32) -> i32 {
+pub fn px(pixels: i32) -> i32 {
     pixels * FINE as i32
 }
 
-pub(super) fn text(size: i32, color: RGBColor) -> TextStyle<'static> {
+pub fn text(size: i32, color: RGBColor) -> TextStyle<'static> {
     (FONT, px(size)).into_font().transform(FontTransform::None).color(&color)
 }
 
 /// A light shade that covers: the pieces of a transparent line would show where they overlap.
-pub(super) fn tint(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+pub fn tint(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     let lighten = |channel: u8| 255 - (255 - channel) / 3;
     RGBColor(lighten(red), lighten(green), lighten(blue))
 }
