@@ -22,8 +22,8 @@ pub struct Kept<T> {
 /// Where weights lie, and how they are read.
 type Key = (usize, Layout);
 
-/// Sizes and steps, all that panels depend on but the numbers themselves.
-pub type Layout = [usize; 4];
+/// Sizes, steps, and how the numbers were put in another order: all that panels depend on but the numbers themselves.
+pub type Layout = [usize; 5];
 
 struct Entry<T> {
     weights: Weak<dyn Any + Send + Sync>,
@@ -110,7 +110,7 @@ mod tests {
                 packed += 1;
                 panels.copy_from_slice(values);
             };
-            let panels = KEPT.with(weights, [1, 2, 2, 1], 2, pack, <[f32]>::to_vec);
+            let panels = KEPT.with(weights, [1, 2, 2, 1, 0], 2, pack, <[f32]>::to_vec);
             (panels, packed)
         };
         let found: Vec<_> = (0..5).map(|_| panels_of(&weights)).collect();
@@ -127,7 +127,7 @@ mod tests {
         static KEPT: Kept<f32> = Kept::after(2);
         let weights = FlexTensor::from_data(TensorData::new(vec![1f32, 2.0, 3.0, 4.0], [2, 2]));
         for _ in 0..5 {
-            for (layout, value) in [([2, 2, 2, 1], 1.0), ([2, 2, 1, 2], 2.0)] {
+            for (layout, value) in [([2, 2, 2, 1, 0], 1.0), ([2, 2, 1, 2, 0], 2.0), ([2, 2, 2, 1, 1], 3.0)] {
                 KEPT.with(&weights, layout, 1, |out| out[0] = value, |panels| assert_eq!(panels, [value]));
             }
         }

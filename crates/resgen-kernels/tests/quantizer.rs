@@ -60,7 +60,12 @@ fn of_equally_near_codes_the_first_is_taken() {
     for device in devices() {
         // The reference takes what the backend's argmin does; the fast bodies promise the first.
         let vectors = floats(vec![3.0, 1.0, -1.0, 1.0, -1.0], [1, 5, 1], &device);
-        let codes = quantize(floats(vec![0.0], [1, 1], &device), vectors, spans(&[0..3], &device), 3);
+        let codes = quantize(
+            floats(vec![0.0], [1, 1], &device),
+            vectors,
+            spans(std::slice::from_ref(&(0..3)), &device),
+            3,
+        );
         // 0 is as near to 1 as to −1; what is left of it, −1, is a code, and then 0 is left again.
         assert_eq!(read(codes), [1, 2, 1]);
     }
@@ -142,5 +147,19 @@ fn sums_agree_over_odd_shapes() {
         for device in devices() {
             assert_eq!(on(&device, embed), expected, "{rows} rows, {books} books of {vocabulary}×{width}");
         }
+    }
+}
+
+#[test]
+fn other_vectors_are_searched_once_they_change() {
+    // Codebooks are kept packed as long as they are there: new ones often come to lie where old ones were.
+    let device = Device::flex();
+    for seed in 0..20 {
+        let latents = floats(whole(9 * 5, 99), [9, 5], &device);
+        let vectors = floats(whole(2 * 21 * 5, seed), [2, 21, 5], &device);
+        let codes =
+            |body: Quantize| read(body(latents.clone(), vectors.clone(), spans(&spread(9, 2), &device), 2));
+        assert_eq!(codes(quantize), codes(reference::quantize), "seed {seed}");
+        assert_eq!(codes(quantize), codes(quantize));
     }
 }

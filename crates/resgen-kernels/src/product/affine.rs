@@ -4,7 +4,7 @@ use burn::tensor::{DType, Shape};
 use burn_flex::FlexTensor;
 
 use super::matrix::Finish;
-use super::packed::{Factor, Product, as_multiplied};
+use super::packed::{Factor, Product, Weights, as_multiplied};
 use super::rows::Rows;
 use super::view::View;
 use crate::cpu::{blank, in_f32};
@@ -14,7 +14,7 @@ pub fn affine(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, finish: Finis
     let (x, weight, bias) = (as_multiplied(x, weight.dtype()), weight.to_contiguous(), in_f32(bias));
     let [_, outputs] = sizes(&weight);
     let mut out = blank_with_last(&x, outputs);
-    let (precision, weights) = (weight.dtype(), Some(&weight));
+    let (precision, weights) = (weight.dtype(), Some(Weights { tensor: &weight, order: 0 }));
     let layer = Product { precision, bias: Some(bias.storage()), finish, weights };
     layer.write(&Rows::of(rows(&x)), factor(&weight), out.storage_mut());
     out

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Shape};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::packed::{Factor, Packed, Product, as_multiplied};
+use super::packed::{Factor, Packed, Product, Weights, as_multiplied};
 use super::rows::{Places, Rows};
 use super::view::View;
 use crate::cpu::{blank, in_f32};
@@ -29,6 +29,7 @@ pub fn convolve(
     stride: usize,
     padding: usize,
 ) -> FlexTensor {
+    let weight = weight.to_contiguous();
     let (kernel, bias) = (Kernel::of(&weight), in_f32(bias));
     let x = as_multiplied(x, kernel.precision);
     let pictures = Pictures::of(&x);
@@ -36,10 +37,16 @@ pub fn convolve(
     let size = kernel.size_of_result(pictures.size, stride, padding);
     let mut out = blank(&Shape::new([pictures.count, size[0], size[1], kernel.outputs]));
     let window = Window { taps: kernel.taps, stride, offset: [-(padding as isize); 2] };
-    let values = kernel.taps_first(); // [O, kh, kw, C]
-    let matrix = View::new(&values, kernel.outputs, kernel.taps[0] * kernel.taps[1] * kernel.channels);
-    let product = Product { bias: Some(bias.storage()), ..Product::plain(kernel.precision) };
-    product.with_packed(Factor::F32(matrix.transposed()), |right| {
+    let taps = kernel.taps[0] * kernel.taps[1];
+    let make = || kernel.taps_first(); // [O, kh, kw, C]
+    let matrix = Factor::Made(View::of_size(kernel.outputs, taps * kernel.channels), &make).transposed();
+    let layer = Product::plain(kernel.precision);
+    let layer = Product {
+        bias: Some(bias.storage()),
+        weights: Some(Weights { tensor: &weight, order: taps }),
+        ..layer
+    };
+    layer.with_packed(matrix, |right| {
         pictures.slide(window, size, right, kernel.outputs, out.storage_mut());
     });
     out
@@ -123,7 +130,7 @@ pub fn convolve_backward_weight(
 
 /// A kernel `[O, C, kh, kw]`.
 struct Kernel {
-    values: FlexTensor, // in f32
+    weight: FlexTensor,
     precision: DType,
     outputs: usize,
     channels: usize,
@@ -138,8 +145,7 @@ impl Kernel {
         let [outputs, channels, height, width] = shape[..] else {
             panic!("convolve: expected a weight [O, C, kh, kw], found {shape:?}")
         };
-        let values = in_f32(weight.clone());
-        Self { values, precision: weight.dtype(), outputs, channels, taps: [height, width] }
+        Self { weight: weight.clone(), precision: weight.dtype(), outputs, channels, taps: [height, width] }
     }
 
     fn shape(&self) -> [usize; 4] {
@@ -161,7 +167,8 @@ impl Kernel {
         let (taps, channels) = (self.taps[0] * self.taps[1], self.channels);
         let mut out = vec![0.0; self.outputs * taps * channels];
         let parts = out.chunks_exact_mut((taps * channels).max(1));
-        for (out, values) in parts.zip(self.values.storage::<f32>().chunks_exact((taps * channels).max(1))) {
+        let weight = in_f32(self.weight.clone());
+        for (out, values) in parts.zip(weight.storage::<f32>().chunks_exact((taps * channels).max(1))) {
             transpose(values, channels, taps, out);
         }
         out
@@ -182,7 +189,8 @@ impl Kernel {
     /// The taps of a phase, the last one first: `[taps, O, C]`.
     fn turned_round(&self, taps: [Taps; 2], stride: usize) -> Vec<f32> {
         let [height, width] = self.taps;
-        let kernel = self.values.storage::<f32>();
+        let weight = in_f32(self.weight.clone());
+        let kernel = weight.storage::<f32>();
         let mut out = Vec::with_capacity(taps[0].count * taps[1].count * self.outputs * self.channels);
         for row in (0..taps[0].count).rev().map(|tap| taps[0].first + tap * stride) {
             for column in (0..taps[1].count).rev().map(|tap| taps[1].first + tap * stride) {

@@ -19,6 +19,8 @@ use crate::scratch::{Scratch, with_scratch};
 pub enum Factor<'a> {
     F32(View<'a>),
     Bf16(View<'a, bf16>),
+    /// A view without numbers, and what makes them where they are not kept packed.
+    Made(View<'a>, &'a dyn Fn() -> Vec<f32>),
 }
 
 impl Factor<'_> {
@@ -27,12 +29,13 @@ impl Factor<'_> {
         match self {
             Self::F32(view) => Self::F32(view.transposed()),
             Self::Bf16(view) => Self::Bf16(view.transposed()),
+            Self::Made(view, make) => Self::Made(view.transposed(), make),
         }
     }
 
     fn columns(&self) -> usize {
         match self {
-            Self::F32(view) => view.columns,
+            Self::F32(view) | Self::Made(view, _) => view.columns,
             Self::Bf16(view) => view.columns,
         }
     }
@@ -71,8 +74,17 @@ pub struct Product<'a> {
     pub bias: Option<&'a [f32]>,
     /// What happens to the sums.
     pub finish: Finish,
-    /// The tensor that the right matrix is made of, where it is multiplied by again and again.
-    pub weights: Option<&'a FlexTensor>,
+    /// What the right matrix is made of, where it is multiplied by again and again.
+    pub weights: Option<Weights<'a>>,
+}
+
+/// A tensor whose panels are kept.
+#[derive(Clone, Copy)]
+pub struct Weights<'a> {
+    /// In order, over its whole memory.
+    pub tensor: &'a FlexTensor,
+    /// 0 where its numbers are taken in their order, and another number for every other order of the same sizes.
+    pub order: usize,
 }
 
 impl Product<'_> {
@@ -101,14 +113,21 @@ impl Product<'_> {
     /// Gives `work` the right matrix, packed by all threads; kept where it is made of weights.
     pub fn with_packed<T>(&self, b: Factor, work: impl FnOnce(&Packed) -> T) -> T {
         match (self.precision, b, Unit::best()) {
-            (DType::BF16, Factor::F32(b), Some(unit)) => self.in_bf16(unit, b, work),
-            (DType::BF16, Factor::Bf16(b), Some(unit)) => self.in_bf16(unit, b, work),
+            (DType::BF16, Factor::F32(b), Some(unit)) => self.in_bf16(unit, b, Cow::Borrowed, work),
+            (DType::BF16, Factor::Bf16(b), Some(unit)) => self.in_bf16(unit, b, Cow::Borrowed, work),
+            (DType::BF16, Factor::Made(b, make), Some(unit)) => {
+                self.in_bf16(unit, b, |_| Cow::Owned(make()), work)
+            }
             // A processor without instructions for bf16 multiplies the rounded numbers in f32: as exact, not faster.
             (DType::BF16, Factor::F32(b), None) => self.in_f32(b, |values| Cow::Owned(rounded(values)), work),
             (DType::BF16, Factor::Bf16(b), None) => {
                 self.in_f32(b, |values| Cow::Owned(rounded(values)), work)
             }
+            (DType::BF16, Factor::Made(b, make), None) => {
+                self.in_f32(b, |_| Cow::Owned(rounded(&make())), work)
+            }
             (_, Factor::F32(b), _) => self.in_f32(b, Cow::Borrowed, work),
+            (_, Factor::Made(b, make), _) => self.in_f32(b, |_| Cow::Owned(make()), work),
             (precision, Factor::Bf16(_), _) => panic!("weights in bf16 for a product in {precision:?}"),
         }
     }
@@ -133,13 +152,20 @@ impl Product<'_> {
         self.with_panels(&KEPT, b, matrix::panels_size(sized), pack, work)
     }
 
-    fn in_bf16<B: Rounds, T>(&self, unit: Unit, b: View<B>, work: impl FnOnce(&Packed) -> T) -> T {
+    fn in_bf16<'b, B: Rounds, T>(
+        &self,
+        unit: Unit,
+        b: View<'b, B>,
+        values: impl FnOnce(&'b [B]) -> Cow<'b, [B]>,
+        work: impl FnOnce(&Packed) -> T,
+    ) -> T {
         static KEPT: Kept<u16> = Kept::after(USES);
+        let pack = |panels: &mut [u16]| halves::pack(View { values: &values(b.values), ..b }, panels);
         let work = |panels: &[u16]| {
             let right = halves::Right::new(unit, b, panels);
             work(&Packed::Bf16(right.followed_by(self.bias, self.finish)))
         };
-        self.with_panels(&KEPT, b, halves::panels_size(b), |panels| halves::pack(b, panels), work)
+        self.with_panels(&KEPT, b, halves::panels_size(b), pack, work)
     }
 
     fn with_panels<P: Scratch, B, T>(
@@ -151,7 +177,7 @@ impl Product<'_> {
         work: impl FnOnce(&[P]) -> T,
     ) -> T {
         match self.weights {
-            Some(weights) => kept.with(weights, b.layout(), size, pack, work),
+            Some(Weights { tensor, order }) => kept.with(tensor, b.layout(order), size, pack, work),
             None => with_scratch(size, |panels| {
                 pack(panels);
                 work(panels)

@@ -27,6 +27,11 @@ impl<'a, T> View<'a, T> {
         Self { values, rows, columns, row_step: columns, column_step: 1 }
     }
 
+    /// The sizes of such a matrix, without its numbers.
+    pub fn of_size(rows: usize, columns: usize) -> Self {
+        Self { values: &[], rows, columns, row_step: columns, column_step: 1 }
+    }
+
     /// `rows` times `columns` numbers, the rows `step` apart.
     ///
     /// # Panics
@@ -36,9 +41,9 @@ impl<'a, T> View<'a, T> {
         Self { values, rows, columns, row_step: step, column_step: 1 }
     }
 
-    /// Everything but the numbers.
-    pub fn layout(&self) -> Layout {
-        [self.rows, self.columns, self.row_step, self.column_step]
+    /// Everything but the numbers; `order` tells apart the orders that the same numbers are read in.
+    pub fn layout(&self, order: usize) -> Layout {
+        [self.rows, self.columns, self.row_step, self.column_step, order]
     }
 
     /// The transpose.

@@ -136,7 +136,7 @@ impl Sizes {
 /// Gives `work` all codebooks packed; kept from the first time on, since a sampler reads a few codes of each in every step.
 fn with_panels(vectors: &FlexTensor, sizes: Sizes, work: impl FnOnce(&[f32])) {
     static KEPT: Kept<f32> = Kept::after(0);
-    let layout = [sizes.used(), sizes.vocabulary, sizes.width, 0];
+    let layout = [sizes.used(), sizes.vocabulary, sizes.width, 0, 0];
     let pack = |panels: &mut [f32]| pack(vectors.storage(), sizes, panels);
     KEPT.with(vectors, layout, sizes.used() * sizes.packed(), pack, work);
 }
@@ -355,7 +355,8 @@ mod tests {
     #[test]
     fn a_row_that_is_no_number_has_some_code() {
         let sizes = Sizes { books: 1, vocabulary: 3, width: 2, depth: 2 };
-        let codes = quantized(Isa::best(), &[f32::NAN, 1.0], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0..2], sizes);
+        let (latent, vectors, whole) = ([f32::NAN, 1.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 0..2);
+        let codes = quantized(Isa::best(), &latent, &vectors, std::slice::from_ref(&whole), sizes);
         assert!(codes.iter().all(|&code| code < 3));
     }
 }
