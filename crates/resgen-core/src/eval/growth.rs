@@ -26,8 +26,8 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// The p for which size^p comes closest to the costs, by least squares of their logarithms; `None` for fewer than two
-    /// different sizes.
+    /// The p for which some multiple of size^p comes closest to the costs, by least squares of their logarithms; `None` for
+    /// fewer than two different sizes.
     pub fn exponent(&self) -> Option<f64> {
         slope(&self.logarithms())
     }
@@ -129,7 +129,7 @@ mod tests {
     fn exponents_are_those_of_power_laws() {
         let square = growth(&[(4.0, 48.0), (1.0, 3.0), (2.0, 12.0)]);
         assert!((square.exponent().unwrap() - 2.0).abs() < 1e-12);
-        // A constant cost that a linear one outgrows: 10, 11, 20 at 0.1, 1, 10 times… of it.
+        // 10 + size/10: a constant cost that a linear one outgrows.
         let late = growth(&[(1.0, 10.1), (10.0, 11.0), (1000.0, 110.0), (10_000.0, 1010.0)]);
         assert!(late.exponent().unwrap() < 0.6 && late.last_exponent().unwrap() > 0.95);
         assert_eq!(growth(&[(3.0, 1.0)]).exponent(), None);

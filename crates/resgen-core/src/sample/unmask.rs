@@ -121,7 +121,7 @@ pub struct Unmasker<'a, M> {
 }
 
 /// Which masked codes a step works out.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Candidates {
     /// Those that it reveals.
     Revealed,
@@ -227,7 +227,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
             for (step, pair) in counts.windows(2).enumerate() {
                 let step = self.step_of(request, step, steps, pair[0] - pair[1]);
                 let shown = self.advance(&mut state, &conditions, step, candidates);
-                if let Some(watch) = &mut watch {
+                if let (Some(watch), Some(shown)) = (&mut watch, shown) {
                     watch(&self.read(shown)?, &self.read_masked(&state)?)?;
                 }
             }
@@ -298,14 +298,14 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         }
     }
 
-    /// One step; returns the codes with candidates in place of those that were masked.
+    /// One step; where all candidates are worked out, returns the codes with candidates in place of those that were masked.
     fn advance(
         &self,
         state: &mut State,
         conditions: &Conditions<'_, M>,
         step: Step,
         candidates: Candidates,
-    ) -> Tensor<2, Int> {
+    ) -> Option<Tensor<2, Int>> {
         let [batch, positions, depth] = step.noise.gumbel.dims();
         let masked = state.masked.clone(); // [N, 1]
         let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
@@ -317,18 +317,20 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         let revealed =
             reveal_counts(surety.reshape([batch, positions]), step.noise.gumbel, by_signal, step.reveal);
         let revealed = revealed.reshape([batch * positions, 1]);
-        let end = match candidates {
-            Candidates::Revealed => first.clone() + revealed.clone(),
-            Candidates::All => first.full_like(depth as i64),
+        let end = first.clone() + revealed.clone(); // [N, 1]
+        let searched = match candidates {
+            Candidates::Revealed => end.clone(),
+            Candidates::All => end.full_like(depth as i64),
         };
         let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
-        let span = Tensor::cat(vec![first.clone(), end], 1); // [N, 2]
-        let candidates = self.books.encode_span(z * scales, span); // [N, D]
+        let span = Tensor::cat(vec![first.clone(), searched], 1); // [N, 2]
+        let found = self.books.encode_span(z * scales, span); // [N, D]
 
         let was_masked = self.depths.clone().greater_equal(first.clone()); // [N, D]
-        let is_revealed = was_masked.clone().bool_and(self.depths.clone().lower(first + revealed.clone()));
-        let shown = state.codes.clone().mask_where(was_masked, candidates.clone());
-        state.codes = state.codes.clone().mask_where(is_revealed, candidates);
+        let is_revealed = was_masked.clone().bool_and(self.depths.clone().lower(end));
+        let shown = (candidates == Candidates::All)
+            .then(|| state.codes.clone().mask_where(was_masked, found.clone()));
+        state.codes = state.codes.clone().mask_where(is_revealed, found);
         state.masked = masked - revealed;
         shown
     }

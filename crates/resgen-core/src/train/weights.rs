@@ -100,7 +100,7 @@ pub fn added(a: Vec<Tensor<1>>, b: Vec<Tensor<1>>, workers: &Workers) -> Result<
     workers.run(a.into_iter().zip(b).collect(), |_, (a, b)| Ok(a + b))
 }
 
-impl<M: Module> Weights<M> {
+impl<M: Module + Sync> Weights<M> {
     /// A fresh network before its first update.
     pub fn new(model: M, config: OptimizerConfig) -> Self {
         let (names, shapes): (Vec<_>, Vec<_>) = parameters::names_and_shapes(&model).into_iter().unzip();
@@ -139,11 +139,11 @@ impl<M: Module> Weights<M> {
     /// One step of AdamW, with the gradient clipped to the configured norm, and of the average.
     ///
     /// # Errors
-    /// [`Error::Training`] where a worker is lost.
+    /// [`Error::Training`] where a worker is lost; the weights are then not whole.
     pub fn update(&mut self, gradient: Gradient, learning_rate: f64, workers: &Workers) -> Result<()> {
         self.updates += 1;
         let step = self.step(&gradient, learning_rate);
-        let weights = parameters::flat(&self.model).into_iter();
+        let weights = workers.alone(|| parameters::flat(&self.model)).into_iter();
         let (moments, average) = (std::mem::take(&mut self.moments), std::mem::take(&mut self.average));
         let trained = weights.zip(moments).zip(average).map(|((weight, [mean, square]), average)| Trained {
             weight,
@@ -163,7 +163,7 @@ impl<M: Module> Weights<M> {
             self.moments.push([mean, square]);
             self.average.push(average);
         }
-        self.model = parameters::with_flat(self.model.clone(), weights);
+        self.model = workers.alone(|| parameters::with_flat(self.model.clone(), weights));
         Ok(())
     }
 

@@ -99,8 +99,9 @@ struct Measured {
 /// # Errors
 /// Where the case cannot be set up or done.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
-    let device = context.device()?;
     let precision = arguments.precision.precision.unwrap_or_default();
+    // Not opened where other processes will.
+    let device = || context.device();
     let mut case: Box<dyn Case> = match &arguments.case {
         CaseCommand::Prepare { out } => return prepare::write_models(out, context),
         CaseCommand::Sample(case) => {
@@ -110,18 +111,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
             return sampling::run_random(case, context, precision, |case| measure(case, arguments, context));
         }
         CaseCommand::Scaling(case) => return scaling::run(case, arguments.rounds, precision, context),
-        CaseCommand::Train(case) => Box::new(training::Training::new(case, context, precision, &device)?),
+        CaseCommand::Train(case) => Box::new(training::Training::new(case, context, precision, &device()?)?),
         CaseCommand::TokenizerEncode(case) => {
-            Box::new(tokenizer::Encoding::new(case, context, precision, &device)?)
+            Box::new(tokenizer::Encoding::new(case, context, precision, &device()?)?)
         }
         CaseCommand::TokenizerDecode(case) => {
-            Box::new(tokenizer::Decoding::new(case, context, precision, &device)?)
+            Box::new(tokenizer::Decoding::new(case, context, precision, &device()?)?)
         }
         CaseCommand::TokenizerTrain(case) => {
-            Box::new(tokenizer::Training::new(case, context, precision, &device)?)
+            Box::new(tokenizer::Training::new(case, context, precision, &device()?)?)
         }
-        CaseCommand::RvqEncode(case) => Box::new(quantizer::Encoding::new(case, &device)?),
-        CaseCommand::Mixture(case) => Box::new(mixture::Loss::new(case, context, &device)?),
+        CaseCommand::RvqEncode(case) => Box::new(quantizer::Encoding::new(case, &device()?)?),
+        CaseCommand::Mixture(case) => Box::new(mixture::Loss::new(case, context, &device()?)?),
         CaseCommand::Load(case) => Box::new(loading::Loading::new(case, context)?),
     };
     measure(case.as_mut(), arguments, context)

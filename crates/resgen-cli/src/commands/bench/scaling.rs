@@ -4,6 +4,7 @@
 //! then measured in turn, so that a machine that is slow for a while is slow for all of them.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -66,6 +67,8 @@ struct Scaling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Settings {
     version: String,
+    /// Another number for another build.
+    program: u64,
     options: Vec<String>,
     precision: Precision,
     rounds: u32,
@@ -107,6 +110,7 @@ pub fn run(
     let path = arguments.out.join("scaling.json");
     let settings = Settings {
         version: env!("CARGO_PKG_VERSION").into(),
+        program: program()?,
         options: context.options().to_vec(),
         precision,
         rounds,
@@ -145,6 +149,13 @@ pub fn run(
     let growths: Vec<Growth> = scaling.axes.iter().map(AxisCosts::growth).collect();
     draw_growths(&growths, &arguments.out.join("scaling.png"))?;
     context.output.print(&scaling, |scaling| scaling.axes.iter().map(AxisCosts::text).collect())
+}
+
+fn program() -> anyhow::Result<u64> {
+    let path = std::env::current_exe().context("the path of this program")?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&std::fs::read(&path).map_err(Error::io(&path))?);
+    Ok(hasher.finish())
 }
 
 fn measure_axis(name: &str, option: &str, sizes: &[u32], settings: &Settings) -> anyhow::Result<AxisCosts> {
