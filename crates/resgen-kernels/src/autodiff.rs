@@ -127,6 +127,24 @@ impl<B: FusedGradients> Backward<B, 3> for GroupNorm {
     }
 }
 
+#[derive(Debug)]
+struct MixtureLogLikelihood;
+
+impl<B: FusedGradients> Backward<B, 2> for MixtureLogLikelihood {
+    type State = [B::FloatTensorPrimitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [logits, distances] = ops.state;
+        let gradient = grads.consume::<B>(&ops.node);
+        let gradients = B::mixture_log_likelihood_backward(logits, distances, gradient);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
 impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
@@ -203,6 +221,20 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => {
                 prep.finish(forward(x.into_primitive(), gain.into_primitive(), bias.into_primitive()))
+            }
+        }
+    }
+
+    fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [logits.node(), distances.node()];
+        match Backward::<B, 2>::prepare::<C>(MixtureLogLikelihood, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let state = [logits.primitive().clone(), distances.primitive().clone()];
+                let out = B::mixture_log_likelihood(logits.into_primitive(), distances.into_primitive());
+                prep.finish(state, out)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::mixture_log_likelihood(logits.into_primitive(), distances.into_primitive()))
             }
         }
     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::isa::Isa;
 use crate::loops::{gelu_backward_chunk, gelu_chunk, norm_rows, norm_rows_backward};
 use crate::product::{self, Finish};
-use crate::{FusedGradients, FusedOps, group_norm};
+use crate::{FusedGradients, FusedOps, group_norm, mixture};
 
 /// Elements that one task works on.
 pub(crate) const CHUNK: usize = 16 * 1024;
@@ -70,6 +70,10 @@ impl FusedOps for Flex {
         is_gated: bool,
     ) -> FloatTensor<Self> {
         group_norm::group_norm(x, gain, bias, groups, is_gated)
+    }
+
+    fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self> {
+        mixture::log_likelihood(logits, distances)
     }
 
     fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -157,6 +161,14 @@ impl FusedGradients for Flex {
         is_gated: bool,
     ) -> [FloatTensor<Self>; 3] {
         group_norm::group_norm_backward(x, gain, bias, gradient, groups, is_gated)
+    }
+
+    fn mixture_log_likelihood_backward(
+        logits: FloatTensor<Self>,
+        distances: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        mixture::log_likelihood_backward(logits, distances, gradient)
     }
 
     fn gelu_tanh_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -16,12 +16,15 @@ mod group_norm;
 mod isa;
 mod kept;
 mod loops;
+mod mixture;
 pub mod optimizer;
 mod product;
 pub mod quantizer;
 pub mod reference;
 pub mod sampling;
 mod scratch;
+
+pub use mixture::posterior_mass;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
@@ -71,6 +74,9 @@ pub trait FusedOps: Backend {
         groups: usize,
         is_gated: bool,
     ) -> FloatTensor<Self>;
+
+    /// See [`mixture_log_likelihood`].
+    fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The backward passes of [`FusedOps`].
@@ -132,6 +138,13 @@ pub trait FusedGradients: FusedOps {
         groups: usize,
         is_gated: bool,
     ) -> [FloatTensor<Self>; 3];
+
+    /// The gradients of [`mixture_log_likelihood`]'s logits and distances.
+    fn mixture_log_likelihood_backward(
+        logits: FloatTensor<Self>,
+        distances: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2];
 }
 
 /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
@@ -233,6 +246,19 @@ pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: u
     }
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(Dispatch::group_norm(x, gain, bias, groups, true))
+}
+
+/// log Σ_ν π_ν·e^(−d_ν/2) with π = softmax(logits): the likelihood of a mixture of unit Gaussians, but for its
+/// constant, from the squared distances d to their means.
+///
+/// # Shapes
+/// logits and distances `[N, K]` → `[N]`
+pub fn mixture_log_likelihood(logits: Tensor<2>, distances: Tensor<2>) -> Tensor<1> {
+    if !has_fused_body(&logits) {
+        return reference::mixture_log_likelihood(logits, distances);
+    }
+    let (logits, distances) = (logits.into_dispatch(), distances.into_dispatch());
+    Tensor::from_dispatch(Dispatch::mixture_log_likelihood(logits, distances))
 }
 
 fn has_fused_body<const D: usize>(x: &Tensor<D>) -> bool {

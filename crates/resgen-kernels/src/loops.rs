@@ -69,6 +69,17 @@ pub fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     lanes.iter().sum()
 }
 
+/// The largest, in eight lanes as [`sum`]; what is no number does not count.
+#[inline(always)]
+pub fn largest(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    for (index, value) in values.enumerate() {
+        let lane = &mut lanes[index % 8];
+        *lane = if value > *lane { value } else { *lane };
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
 fn moments(row: &[f32]) -> (f32, f32) {

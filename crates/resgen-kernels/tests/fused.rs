@@ -3,7 +3,8 @@
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use resgen_kernels::{
-    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, modulated_norm, reference,
+    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture_log_likelihood,
+    modulated_norm, posterior_mass, reference,
 };
 
 /// Deterministic values in about ±4, different for every seed.
@@ -220,6 +221,28 @@ fn convolutions_agree_with_their_reference() {
 }
 
 #[test]
+fn layers_do_not_change_while_their_weights_stay() {
+    // Panels of weights are kept from the third use on; the first two pack them anew. Without gradients, as in sampling.
+    let plain = |tensor: Tensor<4>| tensor.without_autodiff();
+    let x = plain(tensor([2, 7, 5, 6], 1));
+    for (taps, seed) in [(3, 2), (1, 3), (3, 4)] {
+        let (weight, bias) =
+            (plain(tensor([10, 6, taps, taps], seed)), tensor::<1>([10], 5).without_autodiff());
+        for dtype in [FloatDType::F32, FloatDType::BF16] {
+            let (weight, bias) = (weight.clone().cast(dtype), bias.clone().cast(dtype));
+            let again = || convolve(x.clone(), weight.clone(), bias.clone(), 1, taps / 2).into_data();
+            let first = again();
+            assert!((0..4).all(|_| again() == first), "kernel of {taps}×{taps} in {dtype:?}");
+            let (rows, flat) = (x.clone().reshape([14, 5 * 6]), weight.clone().flatten::<3>(2, 3));
+            let flat: Tensor<2> = flat.reshape([10, 6 * taps * taps]).narrow(1, 0, 6).transpose();
+            let layer = || affine(rows.clone().narrow(1, 0, 6), flat.clone(), bias.clone()).into_data();
+            let first = layer();
+            assert!((0..4).all(|_| layer() == first), "layer in {dtype:?}");
+        }
+    }
+}
+
+#[test]
 fn a_convolution_sees_what_lies_around_a_pixel() {
     // A 2×3 picture; the kernel takes what lies to the right of a pixel and ten times what lies below it.
     let of = |values: Vec<f32>, shape: [usize; 4]| {
@@ -273,4 +296,42 @@ fn group_norm_agrees_with_its_reference() {
             }
         }
     }
+}
+
+#[test]
+fn a_mixtures_likelihood_agrees_with_its_reference() {
+    // Within a block of rows, at its end, beyond it; more components than numbers of a block.
+    for (rows, components) in [(1, 1), (3, 7), (17, 1000), (64, 256), (65, 256), (2, 20_000)] {
+        let logits = tensor([rows, components], 1);
+        let distances = (tensor::<2>([rows, components], 2) + 4.0) * 3.0;
+        let weight = tensor([rows], 3).detach();
+        let fast = mixture_log_likelihood(logits.clone(), distances.clone());
+        let slow = reference::mixture_log_likelihood(logits.clone(), distances.clone());
+        let case = format!("{rows} rows of {components}");
+        let worst = difference(fast.clone(), slow.clone());
+        assert!(worst < TOLERANCE, "{worst} at {case}");
+        let mass = posterior_mass(logits.clone(), distances.clone(), weight.clone());
+        let expected = reference::posterior_mass(logits.clone(), distances, weight.clone());
+        let worst = difference(mass, expected.without_autodiff());
+        assert!(worst < TOLERANCE, "mass {worst} at {case}");
+
+        let leaf = tensor::<2>([rows, components], 2);
+        let gradients = |body: fn(Tensor<2>, Tensor<2>) -> Tensor<1>| {
+            let gradients = (body(logits.clone(), leaf.clone()) * weight.clone()).sum().backward();
+            (logits.grad(&gradients).unwrap(), leaf.grad(&gradients).unwrap())
+        };
+        let (fast, slow) = (gradients(mixture_log_likelihood), gradients(reference::mixture_log_likelihood));
+        let worst = [difference(fast.0, slow.0), difference(fast.1, slow.1)];
+        assert!(worst.iter().all(|worst| *worst < TOLERANCE), "gradients {worst:?} at {case}");
+    }
+    assert_eq!(mixture_log_likelihood(tensor([0, 5], 1), tensor([0, 5], 2)).dims(), [0]);
+    assert_eq!(posterior_mass(tensor([0, 5], 1), tensor([0, 5], 2), tensor([0], 3)).dims(), [5]);
+}
+
+#[test]
+fn a_likelihood_of_something_that_is_no_number_is_none() {
+    let of = |values: [f32; 4]| Tensor::<2>::from_floats([values], &Device::flex());
+    let (logits, distances) = (of([1.0, 2.0, 3.0, 4.0]), of([1.0, f32::NAN, 1.0, 1.0]));
+    assert!(mixture_log_likelihood(logits.clone(), distances.clone()).into_scalar::<f32>().is_nan());
+    assert!(mixture_log_likelihood(distances, logits).into_scalar::<f32>().is_nan());
 }

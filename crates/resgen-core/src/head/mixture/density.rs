@@ -3,8 +3,7 @@
 use std::f64::consts::TAU;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::log_softmax;
-use resgen_kernels::affine;
+use resgen_kernels::{affine, mixture_log_likelihood};
 
 use super::{MixtureHead, MixtureOutput};
 
@@ -12,7 +11,7 @@ use super::{MixtureHead, MixtureOutput};
 /// affine layer. It depends on parameters only: a sampler makes it once for all its steps.
 ///
 /// |y − c_ν − M_ν u|² = |y|² + |c_ν|² − 2 yᵀM_ν u − 2 y·c_ν + 2 c_νᵀM_ν u + uᵀG_ν u with G_ν = M_νᵀM_ν: but for
-/// |y|² it is linear in the features (y⊗u, y, u, u⊗u), and [N, K, H] is never built.
+/// the norms it is linear in the features (y⊗u, y, u, u⊗u), and [N, K, H] is never built, but [N, H·r].
 #[derive(Debug, Clone)]
 pub struct MixtureDensity {
     table: Tensor<2>,        // [H·r + H + r + r², K]
@@ -40,7 +39,8 @@ impl MixtureHead {
         MixtureDensity { table, center_norms: centers.square().sum_dim(1).squeeze_dim(1) }
     }
 
-    /// Squared distances |y − μ_ν|² to all K means.
+    /// Squared distances |y − μ_ν|² to all K means, up to rounding: the expansion cancels near a mean, and may leave a small
+    /// negative number.
     ///
     /// # Shapes
     ///
@@ -63,7 +63,8 @@ impl MixtureHead {
 }
 
 impl MixtureDensity {
-    /// Squared distances |y − μ_ν|² to all K means.
+    /// Squared distances |y − μ_ν|² to all K means, up to rounding: the expansion cancels near a mean, and may leave a small
+    /// negative number.
     ///
     /// # Shapes
     ///
@@ -75,9 +76,8 @@ impl MixtureDensity {
         let cross = outer(standardised.clone(), mixer.clone()); // [N, H·r]
         let square = outer(mixer.clone(), mixer.clone()); // [N, r²]
         let features = Tensor::cat(vec![cross, standardised, mixer, square], 1); // [N, H·r + H + r + r²]
-        let rest = affine(features, self.table.clone(), self.center_norms.clone()); // [N, K]
-        // The expansion cancels near a mean, where rounding may leave a small negative number.
-        (rest + norms).clamp_min(0.0)
+        // Norms can be large and are added exactly: a card may round what it multiplies.
+        affine(features, self.table.clone(), self.center_norms.clone()) + norms
     }
 
     /// The exact log p(z) of every position.
@@ -99,8 +99,8 @@ impl MixtureDensity {
 /// - output: `[N]`
 pub(super) fn log_density_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
     let [_, vector] = out.shift.dims();
-    let joint = log_softmax(out.logits.clone(), 1) - distances * 0.5; // [N, K]
-    (log_sum_exp(joint) - out.log_determinant() - normalizer(vector)).squeeze_dim(1)
+    let likelihood = mixture_log_likelihood(out.logits.clone(), distances); // [N]
+    likelihood - out.log_determinant().squeeze_dim(1) - normalizer(vector)
 }
 
 /// The outer product of two rows: `[N, A]`, `[N, B]` → `[N, A·B]`.
@@ -113,13 +113,6 @@ fn outer(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
 /// H/2·log 2π, the constant of a unit normal in R^H.
 pub(super) fn normalizer(vector: usize) -> f64 {
     0.5 * vector as f64 * TAU.ln()
-}
-
-/// log Σ exp over the components, `[N, K]` → `[N, 1]`.
-fn log_sum_exp(values: Tensor<2>) -> Tensor<2> {
-    // The maximum only moves the origin, so it takes no part in the gradient.
-    let max = values.clone().max_dim(1).detach(); // [N, 1]
-    (values - max.clone()).exp().sum_dim(1).log() + max
 }
 
 #[cfg(test)]
@@ -146,12 +139,10 @@ mod tests {
         let projection = Tensor::<3>::from_floats([[[1.], [2.]], [[0.], [-1.]], [[1.], [1.]]], &device);
         let target = Tensor::<2>::ones([1, 2], &device);
         let mixer = Tensor::<2>::full([1, 1], 2.0, &device);
-        for (components, expected) in [(3, vec![17.0, 4.0, 0.0]), (1, vec![17.0])] {
-            let mut head = config(components, 1).init(&mut Builder::new(1, &device), 1, 2);
-            head.centers = Param::from_tensor(centers.clone().narrow(0, 0, components));
-            head.projection = Param::from_tensor(projection.clone().narrow(0, 0, components));
-            assert_eq!(values(head.distances(target.clone(), mixer.clone())), expected);
-        }
+        let mut head = config(3, 1).init(&mut Builder::new(1, &device), 1, 2);
+        head.centers = Param::from_tensor(centers);
+        head.projection = Param::from_tensor(projection);
+        assert_eq!(values(head.distances(target, mixer)), [17.0, 4.0, 0.0]);
     }
 
     #[test]

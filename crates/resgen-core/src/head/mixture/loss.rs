@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
+use resgen_kernels::posterior_mass;
+
 use super::density::{log_density_at, normalizer};
 use super::{MixtureHead, MixtureLoss, MixtureOutput};
 
@@ -24,7 +26,7 @@ impl MixtureHead {
     /// - `weight`: `[N]`, 1 where something is masked (k > 0) and 0 elsewhere
     pub fn score(&self, out: &MixtureOutput, target: Tensor<2>, weight: Tensor<1>) -> MixtureScore {
         let distances = self.distances(out.standardise(target), out.mixer.clone()); // [N, K]
-        let used_components = used_components(out, distances.clone().detach(), weight.clone());
+        let used_components = used_components(out, distances.clone(), weight.clone());
         let losses = match self.config().loss {
             MixtureLoss::Nll => log_density_at(distances, out).neg(),
             MixtureLoss::Split => split_losses_at(distances, out),
@@ -58,9 +60,8 @@ fn split_losses_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
 /// - `weight`: `[N]`, 0 or 1
 /// - output: `[1]`
 fn used_components(out: &MixtureOutput, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
-    let posterior = softmax(out.logits.clone().detach() - distances * 0.5, 1); // [N, K]
-    let total = weight.clone().sum().clamp_min(1.0).unsqueeze::<2>(); // [1, 1]
-    let mean = (posterior * weight.unsqueeze_dim(1)).sum_dim(0) / total; // [1, K]
+    let total = weight.clone().without_autodiff().sum().clamp_min(1.0); // [1]
+    let mean = posterior_mass(out.logits.clone(), distances, weight) / total; // [K]
     // p·log p → 0 as p → 0; the floor only keeps the logarithm finite there.
     (mean.clone() * mean.clamp_min(1e-30).log()).sum().neg().exp()
 }
