@@ -9,6 +9,44 @@ use burn::backend::{Autodiff, TensorMetadata};
 
 use crate::{FusedGradients, FusedOps};
 
+/// Hands every input that asks for it its gradient, where all are worked out together.
+fn register<B: FusedGradients, S, const N: usize>(
+    ops: Ops<S, N>,
+    grads: &mut Gradients,
+    gradients: impl FnOnce(S, FloatTensor<B>) -> [FloatTensor<B>; N],
+) {
+    let gradient = grads.consume::<B>(&ops.node);
+    for (parent, gradient) in ops.parents.into_iter().zip(gradients(ops.state, gradient)) {
+        if let Some(parent) = parent {
+            grads.register::<B>(parent.id, gradient);
+        }
+    }
+}
+
+/// What `forward` makes of the inputs. Where one of them asks for a gradient, `step` will work it out from what `state`
+/// keeps of them.
+fn tracked<B, C, S, const N: usize>(
+    step: S,
+    inputs: [FloatTensor<Autodiff<B, C>>; N],
+    state: impl FnOnce(&[FloatTensor<B>; N]) -> S::State,
+    forward: impl FnOnce([FloatTensor<B>; N]) -> FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>>
+where
+    B: FusedGradients,
+    C: CheckpointStrategy,
+    S: Backward<B, N>,
+{
+    let nodes = inputs.each_ref().map(|input| input.node());
+    let inputs = inputs.map(|input| input.into_primitive());
+    match step.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let state = state(&inputs);
+            prep.finish(state, forward(inputs))
+        }
+        OpsKind::UnTracked(prep) => prep.finish(forward(inputs)),
+    }
+}
+
 #[derive(Debug)]
 struct GeluTanh;
 
@@ -28,14 +66,9 @@ impl<B: FusedGradients> Backward<B, 3> for ModulatedNorm {
     type State = [B::FloatTensorPrimitive; 2];
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [x, scale] = ops.state;
-        let gradient = grads.consume::<B>(&ops.node);
-        let gradients = B::modulated_norm_backward(x, scale, gradient);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        register::<B, _, 3>(ops, grads, |[x, scale], gradient| {
+            B::modulated_norm_backward(x, scale, gradient)
+        });
     }
 }
 
@@ -116,14 +149,9 @@ impl<B: FusedGradients> Backward<B, 3> for GroupNorm {
     type State = [B::FloatTensorPrimitive; 3];
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [x, gain, bias] = ops.state;
-        let gradient = grads.consume::<B>(&ops.node);
-        let gradients = B::group_norm_backward(x, gain, bias, gradient, self.groups, self.is_gated);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        register::<B, _, 3>(ops, grads, |[x, gain, bias], gradient| {
+            B::group_norm_backward(x, gain, bias, gradient, self.groups, self.is_gated)
+        });
     }
 }
 
@@ -134,30 +162,16 @@ impl<B: FusedGradients> Backward<B, 2> for MixtureLogLikelihood {
     type State = [B::FloatTensorPrimitive; 2];
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [logits, distances] = ops.state;
-        let gradient = grads.consume::<B>(&ops.node);
-        let gradients = B::mixture_log_likelihood_backward(logits, distances, gradient);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, gradient);
-            }
-        }
+        register::<B, _, 2>(ops, grads, |[logits, distances], gradient| {
+            B::mixture_log_likelihood_backward(logits, distances, gradient)
+        });
     }
 }
 
 impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        match Backward::<B, 3>::prepare::<C>(Linear, nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let state = [x.primitive().clone(), weight.primitive().clone()];
-                let out = B::affine(x.into_primitive(), weight.into_primitive(), bias.into_primitive());
-                prep.finish(state, out)
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::affine(x.into_primitive(), weight.into_primitive(), bias.into_primitive()))
-            }
-        }
+        let kept = |[x, weight, _]: &[_; 3]| [x, weight].map(Clone::clone);
+        tracked::<B, C, _, 3>(Linear, [x, weight, bias], kept, |[x, weight, bias]| B::affine(x, weight, bias))
     }
 
     fn affine_gelu(
@@ -170,12 +184,7 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     }
 
     fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        match Backward::<B, 1>::prepare::<C>(Attend { heads }, [qkv.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(qkv.primitive().clone(), B::attend(qkv.into_primitive(), heads))
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::attend(qkv.into_primitive(), heads)),
-        }
+        tracked::<B, C, _, 1>(Attend { heads }, [qkv], |[qkv]| qkv.clone(), |[qkv]| B::attend(qkv, heads))
     }
 
     fn convolve(
@@ -186,22 +195,11 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         padding: usize,
     ) -> FloatTensor<Self> {
         let shape = x.primitive().shape();
-        let size = [shape[1], shape[2]];
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let forward = |x, weight, bias| B::convolve(x, weight, bias, stride, padding);
-        let step = Convolution { size, stride, padding };
-        match Backward::<B, 3>::prepare::<C>(step, nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let state = [x.primitive().clone(), weight.primitive().clone()];
-                prep.finish(
-                    state,
-                    forward(x.into_primitive(), weight.into_primitive(), bias.into_primitive()),
-                )
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(forward(x.into_primitive(), weight.into_primitive(), bias.into_primitive()))
-            }
-        }
+        let step = Convolution { size: [shape[1], shape[2]], stride, padding };
+        let kept = |[x, weight, _]: &[_; 3]| [x, weight].map(Clone::clone);
+        tracked::<B, C, _, 3>(step, [x, weight, bias], kept, |[x, weight, bias]| {
+            B::convolve(x, weight, bias, stride, padding)
+        })
     }
 
     fn group_norm(
@@ -211,39 +209,23 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         groups: usize,
         is_gated: bool,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node(), gain.node(), bias.node()];
-        let forward = |x, gain, bias| B::group_norm(x, gain, bias, groups, is_gated);
-        match Backward::<B, 3>::prepare::<C>(GroupNorm { groups, is_gated }, nodes).compute_bound().stateful()
-        {
-            OpsKind::Tracked(prep) => {
-                let state = [x.primitive().clone(), gain.primitive().clone(), bias.primitive().clone()];
-                prep.finish(state, forward(x.into_primitive(), gain.into_primitive(), bias.into_primitive()))
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(forward(x.into_primitive(), gain.into_primitive(), bias.into_primitive()))
-            }
-        }
+        let step = GroupNorm { groups, is_gated };
+        tracked::<B, C, _, 3>(step, [x, gain, bias], Clone::clone, |[x, gain, bias]| {
+            B::group_norm(x, gain, bias, groups, is_gated)
+        })
     }
 
     fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [logits.node(), distances.node()];
-        match Backward::<B, 2>::prepare::<C>(MixtureLogLikelihood, nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let state = [logits.primitive().clone(), distances.primitive().clone()];
-                let out = B::mixture_log_likelihood(logits.into_primitive(), distances.into_primitive());
-                prep.finish(state, out)
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::mixture_log_likelihood(logits.into_primitive(), distances.into_primitive()))
-            }
-        }
+        tracked::<B, C, _, 2>(
+            MixtureLogLikelihood,
+            [logits, distances],
+            Clone::clone,
+            |[logits, distances]| B::mixture_log_likelihood(logits, distances),
+        )
     }
 
     fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        match Backward::<B, 1>::prepare::<C>(GeluTanh, [x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(x.primitive().clone(), B::gelu_tanh(x.into_primitive())),
-            OpsKind::UnTracked(prep) => prep.finish(B::gelu_tanh(x.into_primitive())),
-        }
+        tracked::<B, C, _, 1>(GeluTanh, [x], |[x]| x.clone(), |[x]| B::gelu_tanh(x))
     }
 
     fn modulated_norm(
@@ -251,19 +233,9 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         shift: FloatTensor<Self>,
         scale: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node(), shift.node(), scale.node()];
-        let forward = B::modulated_norm;
-        match Backward::<B, 3>::prepare::<C>(ModulatedNorm, nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let state = [x.primitive().clone(), scale.primitive().clone()];
-                prep.finish(
-                    state,
-                    forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive()),
-                )
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(forward(x.into_primitive(), shift.into_primitive(), scale.into_primitive()))
-            }
-        }
+        let kept = |[x, _, scale]: &[_; 3]| [x, scale].map(Clone::clone);
+        tracked::<B, C, _, 3>(ModulatedNorm, [x, shift, scale], kept, |[x, shift, scale]| {
+            B::modulated_norm(x, shift, scale)
+        })
     }
 }

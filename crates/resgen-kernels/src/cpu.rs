@@ -73,7 +73,7 @@ impl FusedOps for Flex {
     }
 
     fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self> {
-        mixture::log_likelihood(logits, distances)
+        mixture::cpu::log_likelihood(logits, distances)
     }
 
     fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -168,7 +168,7 @@ impl FusedGradients for Flex {
         distances: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
-        mixture::log_likelihood_backward(logits, distances, gradient)
+        mixture::cpu::log_likelihood_backward(logits, distances, gradient)
     }
 
     fn gelu_tanh_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {

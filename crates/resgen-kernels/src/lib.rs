@@ -9,6 +9,7 @@
 //! reference over odd shapes.
 
 mod autodiff;
+mod bodies;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod cube_launch;
@@ -16,7 +17,7 @@ mod group_norm;
 mod isa;
 mod kept;
 mod loops;
-mod mixture;
+pub mod mixture;
 pub mod optimizer;
 mod product;
 pub mod quantizer;
@@ -24,12 +25,12 @@ pub mod reference;
 pub mod sampling;
 mod scratch;
 
-pub use mixture::posterior_mass;
-
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
-use burn::tensor::{DType, Tensor};
+
+use crate::bodies::Bodies;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Autodiff)]
@@ -75,7 +76,7 @@ pub trait FusedOps: Backend {
         is_gated: bool,
     ) -> FloatTensor<Self>;
 
-    /// See [`mixture_log_likelihood`].
+    /// See [`mixture::log_likelihood`].
     fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -139,7 +140,7 @@ pub trait FusedGradients: FusedOps {
         is_gated: bool,
     ) -> [FloatTensor<Self>; 3];
 
-    /// The gradients of [`mixture_log_likelihood`]'s logits and distances.
+    /// The gradients of [`mixture::log_likelihood`]'s logits and distances.
     fn mixture_log_likelihood_backward(
         logits: FloatTensor<Self>,
         distances: FloatTensor<Self>,
@@ -152,7 +153,7 @@ pub trait FusedGradients: FusedOps {
 /// # Shapes
 /// any → the same
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::gelu_tanh(x);
     }
     Tensor::from_dispatch(Dispatch::gelu_tanh(x.into_dispatch()))
@@ -163,7 +164,7 @@ pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// x `[B, L, d]`, shift and scale `[B, 1, d]` → `[B, L, d]`
 pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::modulated_norm(x, shift, scale);
     }
     let (x, shift, scale) = (x.into_dispatch(), shift.into_dispatch(), scale.into_dispatch());
@@ -176,7 +177,7 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tenso
 /// # Shapes
 /// x f32 `[…, K]`, weight `[K, N]`, bias `[N]` → f32 `[…, N]`
 pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::affine(x, weight, bias);
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -188,7 +189,7 @@ pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) 
 /// # Shapes
 /// as there
 pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::gelu_tanh(reference::affine(x, weight, bias));
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -200,7 +201,7 @@ pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor
 /// # Shapes
 /// queries, keys and values side by side `[B, L, 3·d]` → `[B, L, d]`; `heads` must divide d
 pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
-    if !has_fused_body(&qkv) {
+    if !Bodies::CpuWithGradients.work_on(&qkv) {
         return reference::attend(qkv, heads);
     }
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
@@ -217,7 +218,7 @@ pub fn convolve(
     stride: usize,
     padding: usize,
 ) -> Tensor<4> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::convolve(x, weight, bias, stride, padding);
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -229,7 +230,7 @@ pub fn convolve(
 /// # Shapes
 /// x `[B, h, w, C]`, gain and bias `[C]` → `[B, h, w, C]`; `groups` must divide C
 pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return reference::group_norm(x, gain, bias, groups);
     }
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
@@ -241,27 +242,18 @@ pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize)
 /// # Shapes
 /// as there
 pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
-    if !has_fused_body(&x) {
+    if !Bodies::CpuWithGradients.work_on(&x) {
         return silu(reference::group_norm(x, gain, bias, groups));
     }
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(Dispatch::group_norm(x, gain, bias, groups, true))
 }
 
-/// log Σ_ν π_ν·e^(−d_ν/2) with π = softmax(logits): the likelihood of a mixture of unit Gaussians, but for its
-/// constant, from the squared distances d to their means.
-///
-/// # Shapes
-/// logits and distances `[N, K]` → `[N]`
-pub fn mixture_log_likelihood(logits: Tensor<2>, distances: Tensor<2>) -> Tensor<1> {
-    if !has_fused_body(&logits) {
-        return reference::mixture_log_likelihood(logits, distances);
+/// The instructions that the CPU's bodies multiply with on this processor: `f32 by Avx2`, and those for bf16 if it has any.
+pub fn instructions() -> String {
+    let for_f32 = format!("f32 by {:?}", isa::Isa::best());
+    match product::Unit::best() {
+        Some(unit) => format!("{for_f32}, bf16 by {unit:?}"),
+        None => for_f32,
     }
-    let (logits, distances) = (logits.into_dispatch(), distances.into_dispatch());
-    Tensor::from_dispatch(Dispatch::mixture_log_likelihood(logits, distances))
-}
-
-fn has_fused_body<const D: usize>(x: &Tensor<D>) -> bool {
-    let device = x.device().without_autodiff();
-    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }

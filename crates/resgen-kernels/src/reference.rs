@@ -1,6 +1,6 @@
 //! The specification of every operation, in plain tensor operations.
 
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, FloatDType, Tensor, module};
 
@@ -71,17 +71,4 @@ pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize)
     let normal = centred / (variance + NORM_EPSILON).sqrt();
     let per_channel = |values: Tensor<1>| values.reshape([1, 1, 1, channels]);
     normal.reshape([batch, height, width, channels]) * per_channel(gain) + per_channel(bias)
-}
-
-/// See [`crate::mixture_log_likelihood`].
-pub fn mixture_log_likelihood(logits: Tensor<2>, distances: Tensor<2>) -> Tensor<1> {
-    let joint = log_softmax(logits, 1) - distances * 0.5; // [N, K]
-    // The maximum only moves the origin, so it takes no part in the gradient.
-    let top = joint.clone().max_dim(1).detach(); // [N, 1]
-    ((joint - top.clone()).exp().sum_dim(1).log() + top).squeeze_dim(1)
-}
-
-/// See [`crate::posterior_mass`].
-pub fn posterior_mass(logits: Tensor<2>, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
-    (softmax(logits - distances * 0.5, 1) * weight.unsqueeze_dim(1)).sum_dim(0).squeeze_dim(0)
 }

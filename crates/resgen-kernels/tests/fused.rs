@@ -3,8 +3,8 @@
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use resgen_kernels::{
-    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture_log_likelihood,
-    modulated_norm, posterior_mass, reference,
+    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture, modulated_norm,
+    reference,
 };
 
 /// Deterministic values in about ±4, different for every seed.
@@ -305,13 +305,13 @@ fn a_mixtures_likelihood_agrees_with_its_reference() {
         let logits = tensor([rows, components], 1);
         let distances = (tensor::<2>([rows, components], 2) + 4.0) * 3.0;
         let weight = tensor([rows], 3).detach();
-        let fast = mixture_log_likelihood(logits.clone(), distances.clone());
-        let slow = reference::mixture_log_likelihood(logits.clone(), distances.clone());
+        let fast = mixture::log_likelihood(logits.clone(), distances.clone());
+        let slow = mixture::reference::log_likelihood(logits.clone(), distances.clone());
         let case = format!("{rows} rows of {components}");
         let worst = difference(fast.clone(), slow.clone());
         assert!(worst < TOLERANCE, "{worst} at {case}");
-        let mass = posterior_mass(logits.clone(), distances.clone(), weight.clone());
-        let expected = reference::posterior_mass(logits.clone(), distances, weight.clone());
+        let mass = mixture::posterior_mass(logits.clone(), distances.clone(), weight.clone());
+        let expected = mixture::reference::posterior_mass(logits.clone(), distances, weight.clone());
         let worst = difference(mass, expected.without_autodiff());
         assert!(worst < TOLERANCE, "mass {worst} at {case}");
 
@@ -320,18 +320,19 @@ fn a_mixtures_likelihood_agrees_with_its_reference() {
             let gradients = (body(logits.clone(), leaf.clone()) * weight.clone()).sum().backward();
             (logits.grad(&gradients).unwrap(), leaf.grad(&gradients).unwrap())
         };
-        let (fast, slow) = (gradients(mixture_log_likelihood), gradients(reference::mixture_log_likelihood));
+        let (fast, slow) =
+            (gradients(mixture::log_likelihood), gradients(mixture::reference::log_likelihood));
         let worst = [difference(fast.0, slow.0), difference(fast.1, slow.1)];
         assert!(worst.iter().all(|worst| *worst < TOLERANCE), "gradients {worst:?} at {case}");
     }
-    assert_eq!(mixture_log_likelihood(tensor([0, 5], 1), tensor([0, 5], 2)).dims(), [0]);
-    assert_eq!(posterior_mass(tensor([0, 5], 1), tensor([0, 5], 2), tensor([0], 3)).dims(), [5]);
+    assert_eq!(mixture::log_likelihood(tensor([0, 5], 1), tensor([0, 5], 2)).dims(), [0]);
+    assert_eq!(mixture::posterior_mass(tensor([0, 5], 1), tensor([0, 5], 2), tensor([0], 3)).dims(), [5]);
 }
 
 #[test]
 fn a_likelihood_of_something_that_is_no_number_is_none() {
     let of = |values: [f32; 4]| Tensor::<2>::from_floats([values], &Device::flex());
     let (logits, distances) = (of([1.0, 2.0, 3.0, 4.0]), of([1.0, f32::NAN, 1.0, 1.0]));
-    assert!(mixture_log_likelihood(logits.clone(), distances.clone()).into_scalar::<f32>().is_nan());
-    assert!(mixture_log_likelihood(distances, logits).into_scalar::<f32>().is_nan());
+    assert!(mixture::log_likelihood(logits.clone(), distances.clone()).into_scalar::<f32>().is_nan());
+    assert!(mixture::log_likelihood(distances, logits).into_scalar::<f32>().is_nan());
 }

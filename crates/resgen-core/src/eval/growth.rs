@@ -5,9 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::signal::chart::{
-    Area, Axis, COLORS, Drawn, FAINT_INK, FINE, FRAME, GRID, INK, Scale, Ticks, draw_png, line, px, text,
-};
+use crate::signal::chart::{Area, Axis, COLORS, Drawn, FINE, Scale, Ticks, begin_panel, draw_png, line, px};
 use crate::signal::text::FONT;
 
 /// The height of a row of panels in pixels.
@@ -89,29 +87,9 @@ fn draw_growth(growth: &Growth, (low, high): (f64, f64), area: &Area) -> Drawn {
         Some(exponent) => format!("{}: exponent {exponent:.2}", growth.size),
         None => growth.size.clone(),
     };
-    area.draw(&Text::new(title, (px(90), px(18)), text(18, INK)))?;
-    let ticks = |low, high| Ticks::values(low, high, Scale::Log);
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(px(48))
-        .margin_right(px(14))
-        .margin_bottom(px(6))
-        .margin_left(px(16))
-        .x_label_area_size(px(44))
-        .y_label_area_size(px(62))
-        .build_cartesian_2d(
-            Axis::new(first..last, ticks(first, last)),
-            Axis::new(low..high, ticks(low, high)),
-        )?;
-    chart
-        .configure_mesh()
-        .set_all_tick_mark_size(px(5))
-        .bold_line_style(GRID.stroke_width(FINE))
-        .axis_style(FRAME.stroke_width(FINE))
-        .label_style(text(13, INK))
-        .axis_desc_style(text(13, FAINT_INK))
-        .x_desc(growth.size.as_str())
-        .y_desc(growth.cost.as_str())
-        .draw()?;
+    let axis = |low, high| Axis::new(low..high, Ticks::values(low, high, Scale::Log));
+    let (x, y) = (axis(first, last), axis(low, high));
+    let mut chart = begin_panel(area, &title, (x, &growth.size), (y, &growth.cost))?;
     chart.draw_series(line(&points, COLORS[0].stroke_width(FINE * 2)))?;
     chart.draw_series(points.iter().map(|&point| Circle::new(point, px(4), COLORS[0].filled())))?;
     Ok(())

@@ -10,3 +10,4 @@ pub mod transformer;
 
 pub use builder::Builder;
 pub use precision::Precision;
+pub use resgen_kernels::instructions;

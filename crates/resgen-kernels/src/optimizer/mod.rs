@@ -6,8 +6,10 @@ mod cpu;
 pub mod reference;
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::Tensor;
+
+use crate::bodies::Bodies;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex)]
@@ -73,7 +75,7 @@ impl AdamW {
 /// # Shapes
 /// `[n]` → `[1]`
 pub fn square_sum(x: Tensor<1>) -> Tensor<1> {
-    if !has_fast_body(&x) {
+    if !Bodies::Cpu.work_on(&x) {
         return reference::square_sum(x);
     }
     Tensor::from_dispatch(Dispatch::square_sum(x.into_dispatch()))
@@ -86,7 +88,7 @@ pub fn square_sum(x: Tensor<1>) -> Tensor<1> {
 /// # Shapes
 /// gradient `[n]`, as everything of the parameter
 pub fn adamw(parameter: Trained, gradient: Tensor<1>, step: AdamW) -> Trained {
-    if !has_fast_body(&gradient) {
+    if !Bodies::Cpu.work_on(&gradient) {
         return reference::adamw(parameter, gradient, step);
     }
     let Trained { weight, mean, square, average } = parameter;
@@ -104,8 +106,4 @@ pub fn adamw(parameter: Trained, gradient: Tensor<1>, step: AdamW) -> Trained {
         square: Tensor::from_dispatch(square),
         average: Tensor::from_dispatch(average),
     }
-}
-
-fn has_fast_body(x: &Tensor<1>) -> bool {
-    matches!(x.device().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }

@@ -16,6 +16,7 @@ mod view;
 
 pub use affine::{affine, affine_backward_bias, affine_backward_input, affine_backward_weight};
 pub use attention::{attend, attend_backward};
+pub use bf16::Unit;
 pub use convolution::{convolve, convolve_backward_input, convolve_backward_weight};
 pub use matrix::Finish;
 pub use vector::{LANES, Start, multiply_rows};

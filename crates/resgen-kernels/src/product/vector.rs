@@ -11,6 +11,8 @@ pub const LANES: usize = 16;
 /// What sums begin with.
 #[derive(Clone, Copy)]
 pub enum Start<'a> {
+    /// Nothing.
+    Zero,
     /// What they are.
     Sums,
     /// The same in every row, `[n, LANES]` for n panels.
@@ -73,8 +75,12 @@ unsafe fn multiply<const PACKED: bool>(
         assert_eq!(starts.len() * rows, sums.len(), "starts of panels");
     }
     if terms == 0 {
-        if let Start::Rows(starts) = start {
-            sums.chunks_exact_mut(rows).zip(starts).for_each(|(sums, start)| sums.fill(*start));
+        match start {
+            Start::Zero => sums.fill([0.0; LANES]),
+            Start::Sums => (),
+            Start::Rows(starts) => {
+                sums.chunks_exact_mut(rows).zip(starts).for_each(|(sums, start)| sums.fill(*start));
+            }
         }
         return;
     }
@@ -127,6 +133,7 @@ unsafe fn portable<const PACKED: bool>(
     let sums = sums.as_chunks_mut::<{ Isa::PORTABLE_ROWS }>().0;
     for (number, (panel, sums)) in panels.chunks_exact(left.terms).zip(sums).enumerate() {
         let mut own = match start {
+            Start::Zero => [[0.0; LANES]; Isa::PORTABLE_ROWS],
             Start::Sums => *sums,
             Start::Rows(starts) => [starts[number]; Isa::PORTABLE_ROWS],
         };
@@ -162,6 +169,7 @@ mod x86 {
             unsafe {
                 let mut own = [[_mm256_setzero_ps(); 2]; Isa::AVX2_ROWS];
                 let begun = |row: usize| match start {
+                    Start::Zero => &[0.0; LANES],
                     Start::Sums => &sums[row],
                     Start::Rows(starts) => &starts[number],
                 };
@@ -201,6 +209,7 @@ mod x86 {
             unsafe {
                 let mut own = [_mm512_setzero_ps(); Isa::AVX512_ROWS];
                 let begun = |row: usize| match start {
+                    Start::Zero => &[0.0; LANES],
                     Start::Sums => &sums[row],
                     Start::Rows(starts) => &starts[number],
                 };

@@ -1,9 +1,8 @@
 //! The body for CPUs: product, search and residual in one pass, and no table of distances.
 //!
-//! A codebook is packed into panels of [`LANES`] vectors, coordinate by coordinate, so that one vector register
-//! holds the same coordinate of several codes. A block of rows meets one group of panels after another (a group stays
-//! in the cache); within it, a few rows at a time add up |e|² − 2·e·r in registers, and each lane keeps the best
-//! code it has seen.
+//! What is left of the rows is packed into panels of [`LANES`] rows, coordinate by coordinate, so that one vector register
+//! holds the same coordinate of several rows. The codes of a codebook, as they lie in memory, meet the panels of a block a few
+//! at a time; |e|²/2 − e·r orders them, and each lane keeps the best code that its row has seen.
 
 use std::ops::Range;
 
@@ -16,17 +15,15 @@ use super::{QuantizerOps, codes_shape, embedding_shape};
 use crate::cpu::blank;
 use crate::isa::{Isa, for_every_isa};
 use crate::kept::Kept;
+use crate::loops::sum;
 use crate::product::{LANES, Start, multiply_rows};
 
 /// Rows that one task takes through all depths.
-const BLOCK: usize = 96;
-/// Numbers of a group of panels: half of a small second-level cache.
-const GROUP: usize = 32 * 1024;
-
-/// Panels whose sums are compared together: kept one by one, the numbers of panels would become masked stores, which take
-/// long on some processors.
-const TOGETHER: usize = 4;
-
+const BLOCK: usize = 192;
+/// Numbers of the panels that stay in the first-level cache while codes pass by.
+const PANELS: usize = 6 * 1024;
+/// Numbers of the codes that stay in the second-level cache while panels pass by.
+const CODES: usize = 32 * 1024;
 impl QuantizerOps for Flex {
     fn quantize(
         latents: FloatTensor<Self>,
@@ -41,8 +38,8 @@ impl QuantizerOps for Flex {
         let (latents, vectors) = (latents.to_contiguous(), vectors.to_contiguous());
         let span = spans(span);
         let mut codes = vec![0; rows * depth];
-        with_panels(&vectors, sizes, |panels| {
-            let books = Books { vectors: vectors.storage(), panels, sizes };
+        with_halves(&vectors, sizes, |halves| {
+            let books = Books { vectors: vectors.storage(), halves, sizes };
             quantize_rows(Isa::best(), latents.storage(), &books, &span, &mut codes);
         });
         FlexTensor::from_data(TensorData::new(codes, shape).convert_dtype(DType::from(dtype)))
@@ -107,11 +104,6 @@ impl Sizes {
         spans[0]
     }
 
-    /// Codebooks that are read.
-    fn used(self) -> usize {
-        self.books.min(self.depth)
-    }
-
     fn book_of(self, depth: usize) -> usize {
         depth.min(self.books - 1)
     }
@@ -122,80 +114,64 @@ impl Sizes {
         assert!(code < self.vocabulary, "code {code} of {}", self.vocabulary);
         &vectors[(self.book_of(depth) * self.vocabulary + code) * self.width..][..self.width]
     }
-
-    fn panels(self) -> usize {
-        self.vocabulary.div_ceil(LANES)
-    }
-
-    /// Numbers of a packed codebook.
-    fn packed(self) -> usize {
-        self.panels() * (self.width + 1) * LANES
-    }
 }
 
-/// Gives `work` all codebooks packed; kept from the first time on, since a sampler reads a few codes of each in every step.
-fn with_panels(vectors: &FlexTensor, sizes: Sizes, work: impl FnOnce(&[f32])) {
+/// Gives `work` half of every vector's squared length, `[D, V]`; kept, since a sampler reads a few codes of each codebook in
+/// every step.
+fn with_halves(vectors: &FlexTensor, sizes: Sizes, work: impl FnOnce(&[f32])) {
     static KEPT: Kept<f32> = Kept::after(0);
-    let layout = [sizes.used(), sizes.vocabulary, sizes.width, 0, 0];
-    let pack = |panels: &mut [f32]| pack(vectors.storage(), sizes, panels);
-    KEPT.with(vectors, layout, sizes.used() * sizes.packed(), pack, work);
+    let Sizes { books, vocabulary, width, .. } = sizes;
+    let fill = |halves: &mut [f32]| {
+        let books = vectors.storage::<f32>().par_chunks((vocabulary * width).max(1));
+        let books = books.zip(halves.par_chunks_mut(vocabulary));
+        books.for_each(|(book, halves)| half_lengths(Isa::best(), book, halves));
+    };
+    KEPT.with(vectors, [books, vocabulary, width, 0, 0], books * vocabulary, fill, work);
 }
 
-/// Packs every codebook as `[panels, H + 1, LANES]`: −2·e, coordinate by coordinate, and then |e|², which is infinity where the
-/// last panel has no more codes.
-fn pack(vectors: &[f32], sizes: Sizes, packed: &mut [f32]) {
-    let Sizes { vocabulary, width, .. } = sizes;
-    let books = packed.par_chunks_exact_mut(sizes.packed()).zip(vectors.par_chunks(vocabulary * width));
-    books.for_each(|(packed, book)| {
-        let (panels, norms) = packed.split_at_mut(sizes.panels() * width * LANES);
-        panels.fill(0.0);
-        norms.fill(f32::INFINITY);
-        for (code, norm) in norms.iter_mut().enumerate().take(vocabulary) {
-            let vector = &book[code * width..][..width];
-            *norm = vector.iter().map(|e| e * e).sum();
-            let panel = &mut panels[code / LANES * width * LANES..];
-            for (coordinate, e) in vector.iter().enumerate() {
-                panel[coordinate * LANES + code % LANES] = -2.0 * e;
-            }
+for_every_isa! {
+    fn half_lengths(vectors: &[f32], halves: &mut [f32]) {
+        let width = vectors.len() / halves.len();
+        for (code, half) in halves.iter_mut().enumerate() {
+            *half = 0.5 * sum(vectors[code * width..][..width].iter().map(|e| e * e));
         }
-    });
+    }
 }
 
-/// Codebooks as they are and packed.
+/// Codebooks, and half of every vector's squared length.
 struct Books<'a> {
     vectors: &'a [f32], // [D, V, H]
-    panels: &'a [f32],
+    halves: &'a [f32],  // [D, V]
     sizes: Sizes,
 }
 
 impl Books<'_> {
-    /// The panels `[panels, H, LANES]` of a depth, and their norms `[panels, LANES]`.
-    fn panels_of(&self, depth: usize) -> (&[[f32; LANES]], &[[f32; LANES]]) {
-        let packed = &self.panels[self.sizes.book_of(depth) * self.sizes.packed()..][..self.sizes.packed()];
-        packed.as_chunks().0.split_at(self.sizes.panels() * self.sizes.width)
+    /// The vectors `[V, H]` of a depth, and half their squared lengths `[V]`.
+    fn book(&self, depth: usize) -> (&[f32], &[f32]) {
+        let Sizes { vocabulary, width, .. } = self.sizes;
+        let book = self.sizes.book_of(depth);
+        let vectors = &self.vectors[book * vocabulary * width..][..vocabulary * width];
+        (vectors, &self.halves[book * vocabulary..][..vocabulary])
     }
 }
 
 fn quantize_rows(isa: Isa, latents: &[f32], books: &Books, spans: &[Range<usize>], codes: &mut [i64]) {
     let Sizes { width, depth, .. } = books.sizes;
     // Few rows are shared by all threads, too.
-    let block =
-        spans.len().div_ceil(rayon::current_num_threads()).next_multiple_of(isa.tile_rows()).clamp(1, BLOCK);
+    let block = spans.len().div_ceil(rayon::current_num_threads()).next_multiple_of(LANES).clamp(1, BLOCK);
     let blocks = codes.par_chunks_mut((block * depth).max(1)).zip(spans.par_chunks(block)).enumerate();
     blocks.for_each(|(index, (codes, spans))| {
         let start = index * block * width;
         let mut residual = latents[start..start + spans.len() * width].to_vec();
-        let mut search = Search::new(spans.len().next_multiple_of(isa.tile_rows()));
+        let mut search = Search::default();
         for depth_index in 0..depth {
             let rows = spans.iter().enumerate().filter(|(_, span)| span.contains(&depth_index));
             let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
             if rows.is_empty() {
                 continue;
             }
-            let left = |place: usize| &residual[rows[place] * width..][..width];
-            search.run(isa, rows.len(), left, books.panels_of(depth_index));
-            for (place, &row) in rows.iter().enumerate() {
-                let code = search.nearest(place);
+            search.run(isa, &residual, &rows, books.book(depth_index));
+            for (&row, code) in rows.iter().zip(search.nearest()) {
                 codes[row * depth + depth_index] = code as i64;
                 let vector = books.sizes.vector(books.vectors, depth_index, code);
                 residual[row * width..][..width].iter_mut().zip(vector).for_each(|(left, e)| *left -= e);
@@ -204,78 +180,89 @@ fn quantize_rows(isa: Isa, latents: &[f32], books: &Books, spans: &[Range<usize>
     });
 }
 
-/// For every row of a block and every lane, the least distance so far and the panel it was found in.
+/// For every row, a lane of a panel, the nearest code so far, and how near it is.
+#[derive(Default)]
 struct Search {
-    least: Vec<[f32; LANES]>,
-    panel: Vec<[u32; LANES]>,
+    panels: Vec<[f32; LANES]>, // [panels, H]
+    sums: Vec<[f32; LANES]>,   // [panels, codes of a tile]
+    least: Vec<[f32; LANES]>,  // [panels]
+    code: Vec<[u32; LANES]>,   // [panels]
 }
 
 impl Search {
-    fn new(rows: usize) -> Self {
-        Self { least: vec![[0.0; LANES]; rows], panel: vec![[0; LANES]; rows] }
-    }
-
-    fn run<'a>(
-        &mut self,
-        isa: Isa,
-        count: usize,
-        row: impl Fn(usize) -> &'a [f32],
-        (vectors, norms): (&[[f32; LANES]], &[[f32; LANES]]),
-    ) {
-        self.least.fill([f32::INFINITY; LANES]);
-        self.panel.fill([0; LANES]);
-        let rows = isa.tile_rows();
-        let width = vectors.len() / norms.len();
-        let group = (GROUP / (width * LANES).max(1)).next_multiple_of(TOGETHER).max(TOGETHER);
-        let mut sums = [[0.0; LANES]; TOGETHER * Isa::MOST_TILE_ROWS];
-        let sums = &mut sums[..TOGETHER * rows];
-        let tiles = count.div_ceil(rows);
-        for (index, norms) in norms.chunks(group).enumerate() {
-            let found = self.least.chunks_exact_mut(rows).zip(self.panel.chunks_exact_mut(rows));
-            for (tile, (least, panel)) in found.take(tiles).enumerate() {
-                // The last row stands in for those that are not there.
-                let row = |index: usize| row((tile * rows + index.min(rows - 1)).min(count - 1));
-                let tile: [&[f32]; Isa::MOST_TILE_ROWS] = std::array::from_fn(row);
-                for (part, norms) in norms.chunks(TOGETHER).enumerate() {
-                    let first = index * group + part * TOGETHER;
-                    let panels = &vectors[first * width..][..norms.len() * width];
-                    let (there, none) = sums.split_at_mut(norms.len() * rows);
-                    none.fill([f32::INFINITY; LANES]);
-                    multiply_rows(isa, &tile[..rows], panels, Start::Rows(norms), there);
-                    keep_nearer(isa, sums, first as u32, least, panel);
+    /// # Shapes
+    /// residual `[N, H]`, of which the given rows, vectors `[V, H]`, halves `[V]`
+    fn run(&mut self, isa: Isa, residual: &[f32], rows: &[usize], (vectors, halves): (&[f32], &[f32])) {
+        let (vocabulary, tile) = (halves.len(), isa.tile_rows());
+        let width = vectors.len() / vocabulary;
+        let panels = rows.len().div_ceil(LANES);
+        self.pack(residual, rows, width);
+        self.least.clear();
+        self.least.resize(panels, [f32::INFINITY; LANES]);
+        self.code.clear();
+        self.code.resize(panels, [0; LANES]);
+        let together = (PANELS / (width * LANES).max(1)).clamp(1, panels);
+        self.sums.resize(together * tile, [0.0; LANES]);
+        let group = (CODES / width.max(1)).next_multiple_of(tile);
+        for start in (0..vocabulary).step_by(group) {
+            let found = self.least.chunks_mut(together).zip(self.code.chunks_mut(together));
+            for (number, (least, code)) in found.enumerate() {
+                let panels = &self.panels[number * together * width..][..least.len() * width];
+                let sums = &mut self.sums[..least.len() * tile];
+                for first in (start..vocabulary.min(start + group)).step_by(tile) {
+                    // The last code stands in for those that are not there: it is not nearer than itself.
+                    let place = |index: usize| (first + index.min(tile - 1)).min(vocabulary - 1);
+                    let codes: [&[f32]; Isa::MOST_TILE_ROWS] =
+                        std::array::from_fn(|index| &vectors[place(index) * width..][..width]);
+                    let halves: [f32; Isa::MOST_TILE_ROWS] =
+                        std::array::from_fn(|index| halves[place(index)]);
+                    multiply_rows(isa, &codes[..tile], panels, Start::Zero, sums);
+                    keep_nearer(isa, sums, &halves[..tile], first as u32, least, code);
                 }
             }
         }
     }
 
-    /// Of equally near codes the first.
-    fn nearest(&self, row: usize) -> usize {
-        let (least, panel) = (&self.least[row], &self.panel[row]);
-        let code = |lane: usize| panel[lane] as usize * LANES + lane;
-        let best = (0..LANES).min_by(|&a, &b| least[a].total_cmp(&least[b]).then(code(a).cmp(&code(b))));
-        best.map_or(0, code)
+    fn pack(&mut self, residual: &[f32], rows: &[usize], width: usize) {
+        self.panels.clear();
+        self.panels.resize(rows.len().div_ceil(LANES) * width, [0.0; LANES]);
+        for (place, row) in rows.iter().enumerate() {
+            let panel = &mut self.panels[place / LANES * width..][..width];
+            for (lanes, value) in panel.iter_mut().zip(&residual[row * width..][..width]) {
+                lanes[place % LANES] = *value;
+            }
+        }
+    }
+
+    /// The codes of all lanes: of equally near ones the first.
+    fn nearest(&self) -> impl Iterator<Item = usize> {
+        self.code.as_flattened().iter().map(|&code| code as usize)
     }
 }
 
 for_every_isa! {
-    /// Keeps what is nearer than all before it, of panels from number `first` on. Without branches, so that it stays in vectors.
+    /// Keeps what is nearer than all before it, of the codes from number `first` on. Two at a time and without branches, so that
+    /// it stays in vectors.
     fn keep_nearer(
-        sums: &[[f32; LANES]], // [TOGETHER, rows]
+        sums: &[[f32; LANES]], // [panels, codes]
+        halves: &[f32], // [codes]
         first: u32,
-        least: &mut [[f32; LANES]], // [rows]
-        panel: &mut [[u32; LANES]], // [rows]
+        least: &mut [[f32; LANES]], // [panels]
+        code: &mut [[u32; LANES]], // [panels]
     ) {
-        let rows = least.len();
-        for (row, (least, panel)) in least.iter_mut().zip(panel).enumerate() {
-            let sums: [&[f32; LANES]; TOGETHER] = [&sums[row], &sums[rows + row], &sums[2 * rows + row], &sums[3 * rows + row]];
-            for lane in 0..LANES {
-                let (mut nearest, mut kept) = (least[lane], panel[lane]);
-                for (sums, number) in sums.iter().zip(first..) {
-                    let is_less = sums[lane] < nearest;
-                    kept = if is_less { number } else { kept };
-                    nearest = if is_less { sums[lane] } else { nearest };
+        for ((sums, least), code) in sums.chunks_exact(halves.len()).zip(least).zip(code) {
+            let pairs = sums.as_chunks::<2>().0.iter().zip(halves.as_chunks::<2>().0);
+            for (number, ([one, other], [half, other_half])) in (first..).step_by(2).zip(pairs) {
+                for lane in 0..LANES {
+                    let (mut nearest, mut kept) = (least[lane], code[lane]);
+                    let distance = half - one[lane];
+                    kept = if distance < nearest { number } else { kept };
+                    nearest = if distance < nearest { distance } else { nearest };
+                    let distance = other_half - other[lane];
+                    kept = if distance < nearest { number + 1 } else { kept };
+                    nearest = if distance < nearest { distance } else { nearest };
+                    (least[lane], code[lane]) = (nearest, kept);
                 }
-                (least[lane], panel[lane]) = (nearest, kept);
             }
         }
     }
@@ -323,16 +310,16 @@ mod tests {
         spans: &[Range<usize>],
         sizes: Sizes,
     ) -> Vec<i64> {
-        let mut panels = vec![0.0; sizes.used() * sizes.packed()];
-        pack(vectors, sizes, &mut panels);
         let mut codes = vec![0; spans.len() * sizes.depth];
-        quantize_rows(isa, latents, &Books { vectors, panels: &panels, sizes }, spans, &mut codes);
+        let mut halves = vec![0.0; sizes.books * sizes.vocabulary];
+        half_lengths(isa, vectors, &mut halves);
+        quantize_rows(isa, latents, &Books { vectors, halves: &halves, sizes }, spans, &mut codes);
         codes
     }
 
     #[test]
     fn every_instruction_set_finds_the_codes_of_a_plain_loop() {
-        // rows, books, V, H, D: one of everything, primes, more rows than a block, more codes than a group of panels.
+        // rows, books, V, H, D: one of everything, primes, more rows than a block, codes that fill no tile.
         for (rows, books, vocabulary, width, depth) in [
             (1, 1, 1, 1, 1),
             (7, 3, 17, 5, 3),

@@ -9,14 +9,16 @@ mod cube;
 pub mod reference;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::{DType, Int, IntDType, Shape, Tensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{Int, IntDType, Shape, Tensor};
+
+use crate::bodies::Bodies;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
 pub trait QuantizerOps: Backend {
     /// See [`quantize`].
-    #[fusion(dtype = DType::from(*dtype), shape = codes_shape(latents, *depth))]
+    #[fusion(dtype = burn::tensor::DType::from(*dtype), shape = codes_shape(latents, *depth))]
     fn quantize(
         latents: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
@@ -42,7 +44,7 @@ pub fn quantize(
     span: Tensor<2, Int>,
     depth: usize,
 ) -> Tensor<2, Int> {
-    if !has_fast_body(&latents) || depth == 0 {
+    if !Bodies::CpuAndCards.work_on(&latents) || depth == 0 {
         return reference::quantize(latents, vectors, span, depth);
     }
     let dtype = latents.device().settings().int_dtype;
@@ -55,7 +57,7 @@ pub fn quantize(
 /// # Shapes
 /// codes `[N, D']`, vectors `[D, V, H]` with D ≥ D' (or `[1, V, H]` for all depths), span `[N, 2]` → `[N, H]`
 pub fn embed(codes: Tensor<2, Int>, vectors: Tensor<3>, span: Tensor<2, Int>) -> Tensor<2> {
-    if !has_fast_body(&vectors) {
+    if !Bodies::CpuAndCards.work_on(&vectors) {
         return reference::embed(codes, vectors, span);
     }
     let (codes, vectors, span) = (codes.into_dispatch(), vectors.into_dispatch(), span.into_dispatch());
@@ -71,14 +73,4 @@ fn embedding_shape(codes: &Shape, vectors: &Shape) -> Shape {
     let [rows, _] = codes.dims::<2>();
     let [_, _, width] = vectors.dims::<3>();
     Shape::new([rows, width])
-}
-
-fn has_fast_body<const D: usize>(values: &Tensor<D>) -> bool {
-    let has_body = match values.device().as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "gpu")]
-        DispatchDevice::Cube(_) => true,
-        _ => false,
-    };
-    has_body && values.dtype() == DType::F32
 }

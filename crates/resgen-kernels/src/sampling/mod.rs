@@ -9,14 +9,16 @@ mod cube;
 pub mod reference;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::{DType, Int, IntDType, Tensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{Int, IntDType, Tensor};
+
+use crate::bodies::Bodies;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
 pub trait SamplingOps: Backend {
     /// See [`choose_components`].
-    #[fusion(dtype = DType::from(*dtype), shape = uniform)]
+    #[fusion(dtype = burn::tensor::DType::from(*dtype), shape = uniform)]
     fn choose_components(
         logits: FloatTensor<Self>,
         uniform: FloatTensor<Self>,
@@ -59,7 +61,7 @@ pub struct Reveal {
 /// # Shapes
 /// logits `[N, K]`, uniform `[N]` in [0, 1) → `[N]`, each below K
 pub fn choose_components(logits: Tensor<2>, uniform: Tensor<1>, nucleus: Nucleus) -> Tensor<1, Int> {
-    if !has_fast_body(&logits) {
+    if !Bodies::CpuAndCards.work_on(&logits) {
         return reference::choose_components(logits, uniform, nucleus);
     }
     let dtype = logits.device().settings().int_dtype;
@@ -81,19 +83,9 @@ pub fn reveal_counts(
     masked: Tensor<2, Int>,
     reveal: Reveal,
 ) -> Tensor<2, Int> {
-    if !has_fast_body(&surety) {
+    if !Bodies::CpuAndCards.work_on(&surety) {
         return reference::reveal_counts(surety, gumbel, masked, reveal);
     }
     let (surety, gumbel, masked) = (surety.into_dispatch(), gumbel.into_dispatch(), masked.into_dispatch());
     Tensor::from_dispatch(Dispatch::reveal_counts(surety, gumbel, masked, reveal))
-}
-
-fn has_fast_body<const D: usize>(values: &Tensor<D>) -> bool {
-    let has_body = match values.device().as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "gpu")]
-        DispatchDevice::Cube(_) => true,
-        _ => false,
-    };
-    has_body && values.dtype() == DType::F32
 }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
 use resgen_core::eval::{Growth, draw_growths};
-use resgen_core::nn::Precision;
+use resgen_core::nn::{Precision, instructions};
 use resgen_core::progress::Progress;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,7 @@ struct Settings {
     version: String,
     /// Another number for another build.
     program: u64,
+    processor: String,
     options: Vec<String>,
     precision: Precision,
     rounds: u32,
@@ -111,6 +112,7 @@ pub fn run(
     let settings = Settings {
         version: env!("CARGO_PKG_VERSION").into(),
         program: program()?,
+        processor: processor(),
         options: context.options().to_vec(),
         precision,
         rounds,
@@ -156,6 +158,14 @@ fn program() -> anyhow::Result<u64> {
     let mut hasher = DefaultHasher::new();
     hasher.write(&std::fs::read(&path).map_err(Error::io(&path))?);
     Ok(hasher.finish())
+}
+
+/// Its name, where the system tells, and what it multiplies with.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name =
+        info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
+    format!("{} ({})", name.map_or(std::env::consts::ARCH, |(_, name)| name), instructions())
 }
 
 fn measure_axis(name: &str, option: &str, sizes: &[u32], settings: &Settings) -> anyhow::Result<AxisCosts> {

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use burn::tensor::Tensor;
-use resgen_kernels::{affine, mixture_log_likelihood};
+use resgen_kernels::{affine, mixture};
 
 use super::{MixtureHead, MixtureOutput};
 
@@ -99,7 +99,7 @@ impl MixtureDensity {
 /// - output: `[N]`
 pub(super) fn log_density_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
     let [_, vector] = out.shift.dims();
-    let likelihood = mixture_log_likelihood(out.logits.clone(), distances); // [N]
+    let likelihood = mixture::log_likelihood(out.logits.clone(), distances); // [N]
     likelihood - out.log_determinant().squeeze_dim(1) - normalizer(vector)
 }
 

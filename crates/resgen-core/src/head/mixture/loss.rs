@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
-use resgen_kernels::posterior_mass;
+use resgen_kernels::mixture;
 
 use super::density::{log_density_at, normalizer};
 use super::{MixtureHead, MixtureLoss, MixtureOutput};
@@ -61,7 +61,7 @@ fn split_losses_at(distances: Tensor<2>, out: &MixtureOutput) -> Tensor<1> {
 /// - output: `[1]`
 fn used_components(out: &MixtureOutput, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
     let total = weight.clone().without_autodiff().sum().clamp_min(1.0); // [1]
-    let mean = posterior_mass(out.logits.clone(), distances, weight) / total; // [K]
+    let mean = mixture::posterior_mass(out.logits.clone(), distances, weight) / total; // [K]
     // p·log p → 0 as p → 0; the floor only keeps the logarithm finite there.
     (mean.clone() * mean.clamp_min(1e-30).log()).sum().neg().exp()
 }

@@ -12,7 +12,8 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 pub use axis::Axis;
-pub use style::{Area, COLORS, Drawn, FAINT_INK, FINE, FONT, FRAME, GRID, INK, WIDTH, px, text, tint};
+pub use style::{Area, COLORS, Drawn, FAINT_INK, FINE, INK, WIDTH, px, text, tint};
+use style::{FONT, FRAME, GRID};
 pub use ticks::Ticks;
 
 use crate::atomic::write_atomically;
@@ -59,6 +60,38 @@ fn draw_on(picture: &mut RgbImage, draw: impl FnOnce(&Area) -> Drawn) -> Drawn {
     draw(&root)?;
     root.present()?;
     Ok(())
+}
+
+/// A panel that can be drawn into.
+pub type Panel<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<Axis, Axis>>;
+
+/// A panel in `area`: its title, a grid, and the horizontal and the vertical axis with what they measure.
+pub fn begin_panel<'a, 'b>(
+    area: &'a Area<'b>,
+    title: &str,
+    (x, x_title): (Axis, &str),
+    (y, y_title): (Axis, &str),
+) -> Drawn<Panel<'a, 'b>> {
+    area.draw(&Text::new(title, (px(90), px(18)), text(19, INK)))?;
+    let mut panel = ChartBuilder::on(area)
+        .margin_top(px(52))
+        .margin_right(px(14))
+        .margin_bottom(px(6))
+        .margin_left(px(20))
+        .x_label_area_size(px(48))
+        .y_label_area_size(px(68))
+        .build_cartesian_2d(x, y)?;
+    panel
+        .configure_mesh()
+        .set_all_tick_mark_size(px(5))
+        .bold_line_style(GRID.stroke_width(FINE))
+        .axis_style(FRAME.stroke_width(FINE))
+        .label_style(text(14, INK))
+        .axis_desc_style(text(14, FAINT_INK))
+        .x_desc(x_title)
+        .y_desc(y_title)
+        .draw()?;
+    Ok(panel)
 }
 
 /// A line as single pieces: plotters would join wide ones by spikes that run far beyond sharp corners.

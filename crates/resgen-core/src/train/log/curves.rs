@@ -10,8 +10,8 @@ use super::series::{Curve, FEW, step_range, thin, value_range};
 use super::table::ScalarTable;
 use crate::error::{Error, Result};
 use crate::signal::chart::{
-    Area, Axis, COLORS, Drawn, FAINT_INK, FINE, FRAME, GRID, INK, Scale, Ticks, WIDTH, draw_png, line, px,
-    text, tint,
+    Area, Axis, COLORS, Drawn, FAINT_INK, FINE, Scale, Ticks, WIDTH, begin_panel, draw_png, line, px, text,
+    tint,
 };
 
 /// The height of a panel in pixels.
@@ -60,12 +60,11 @@ fn draw_panel(table: &ScalarTable, panel: &Panel, area: &Area) -> Drawn {
     let curves: Vec<_> =
         panel.columns.iter().map(|column| Curve::new(&table.series(column), panel.scale)).collect();
     let (left, right) = area.split_horizontally(px(WIDTH as i32 - LEGEND));
-    area.draw(&Text::new(panel.title.as_str(), (px(90), px(18)), text(20, INK)))?;
-    draw_axes(panel, &curves, &left)?;
+    draw_values(panel, &curves, &left)?;
     draw_legend(&panel.columns, &curves, panel.scale, &right)
 }
 
-fn draw_axes(panel: &Panel, curves: &[Curve], area: &Area) -> Drawn {
+fn draw_values(panel: &Panel, curves: &[Curve], area: &Area) -> Drawn {
     let values = value_range(curves);
     let (bottom, top) = values.unwrap_or((0.0, 1.0));
     let (first, last) = step_range(curves).unwrap_or((0.0, 1.0));
@@ -73,24 +72,8 @@ fn draw_axes(panel: &Panel, curves: &[Curve], area: &Area) -> Drawn {
         Some(_) => (Ticks::steps(first, last), Ticks::values(bottom, top, panel.scale)),
         None => Default::default(),
     };
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(px(52))
-        .margin_right(px(12))
-        .margin_bottom(px(6))
-        .margin_left(px(22))
-        .x_label_area_size(px(48))
-        .y_label_area_size(px(68))
-        .build_cartesian_2d(Axis::new(first..last, step_ticks), Axis::new(bottom..top, value_ticks))?;
-    chart
-        .configure_mesh()
-        .set_all_tick_mark_size(px(5))
-        .bold_line_style(GRID.stroke_width(FINE))
-        .axis_style(FRAME.stroke_width(FINE))
-        .label_style(text(14, INK))
-        .axis_desc_style(text(14, FAINT_INK))
-        .x_desc("step")
-        .y_desc(panel.axis.as_str())
-        .draw()?;
+    let (x, y) = (Axis::new(first..last, step_ticks), Axis::new(bottom..top, value_ticks));
+    let mut chart = begin_panel(area, &panel.title, (x, "step"), (y, &panel.axis))?;
     // A spike beyond the range would run over the title.
     let inside = |points: &[(f64, f64)]| -> Vec<_> {
         thin(points).into_iter().map(|(step, value)| (step, value.clamp(bottom, top))).collect()

@@ -1,42 +1,14 @@
-//! The mixture's operations on `[N, K]`, for the CPU: a row is read, weighed and summed while it is in the cache.
+//! Bodies for the CPU: a row is read, weighed and summed while it is in the cache.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, backend_extension};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Shape;
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
+use super::PosteriorOps;
 use crate::cpu::{CHUNK, blank};
 use crate::isa::{Isa, for_every_isa};
 use crate::loops::{exp, largest, sum};
-use crate::{has_fused_body, reference};
-
-/// The operation without a gradient.
-#[backend_extension(Flex)]
-pub(crate) trait PosteriorOps: Backend {
-    /// See [`posterior_mass`].
-    fn posterior_mass(
-        logits: FloatTensor<Self>,
-        distances: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
-}
-
-/// The posteriors of all components, p(ν | z) = softmax(logits − distances/2), summed over the rows with their weights. It
-/// has no gradient.
-///
-/// # Shapes
-/// logits and squared distances to the means `[N, K]`, weight `[N]` → `[K]`
-pub fn posterior_mass(logits: Tensor<2>, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
-    let logits = logits.without_autodiff();
-    let (distances, weight) = (distances.without_autodiff(), weight.without_autodiff());
-    if !has_fused_body(&logits) {
-        return reference::posterior_mass(logits, distances, weight);
-    }
-    let (logits, distances, weight) =
-        (logits.into_dispatch(), distances.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::posterior_mass(logits, distances, weight))
-}
 
 impl PosteriorOps for Flex {
     fn posterior_mass(
@@ -68,7 +40,7 @@ impl PosteriorOps for Flex {
     }
 }
 
-/// See [`crate::mixture_log_likelihood`].
+/// See [`super::log_likelihood`].
 pub fn log_likelihood(logits: FlexTensor, distances: FlexTensor) -> FlexTensor {
     let [logits, distances] = [logits, distances].map(|tensor| tensor.to_contiguous());
     let (rows, width) = sizes(&logits, &distances);
