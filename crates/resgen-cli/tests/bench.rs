@@ -43,3 +43,16 @@ fn scaling_measures_each_axis_once_and_draws_it() {
     place.run(&[&SMALL[..], &["--base", "depth=2"]].concat()).fails(1, &["scaling.json was measured with"]);
     place.run(&[&SMALL[..], &["--base", "size=2"]].concat()).fails(2, &["found `size`"]);
 }
+
+#[test]
+fn every_operation_can_be_measured_without_its_body() {
+    let place = Workplace::new();
+    let small = ["bench", "sample-random", "--width", "64", "--layers", "1", "--steps", "2", "--rounds", "1"];
+    let refused = place.run(&[&small[..], &["--without", "everything"]].concat());
+    refused.fails(2, &["expected one of gelu-tanh, modulated-norm", "reveal-counts"]);
+    let without = ["affine", "affine-gelu", "attend", "modulated-norm", "quantize", "embed"];
+    let without = without.iter().flat_map(|operation| ["--without", *operation]);
+    let found = place.json(&small.iter().copied().chain(without).collect::<Vec<_>>());
+    assert!(found["median_ms"].as_f64().unwrap() > 0.0);
+    place.run(&[&SMALL[..], &["--without", "affine"]].concat()).fails(1, &["not for `scaling`"]);
+}

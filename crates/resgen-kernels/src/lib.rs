@@ -4,12 +4,11 @@
 //! on every backend, and may have faster bodies per backend. Models call the functions of this crate and do
 //! not know which body runs.
 //!
-//! To add an operation: a reference body in `reference`, a method of [`FusedOps`], its body for each backend
-//! that gains from one, its backward pass in `autodiff`, and a test that holds the fast body against the
-//! reference over odd shapes.
+//! To add an operation: its name in [`Operation`], a reference body in `reference`, a method of [`FusedOps`], its body for
+//! each backend that gains from one, its backward pass in `autodiff`, and a test that holds the fast body against
+//! the reference over odd shapes.
 
 mod autodiff;
-mod bodies;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod cube_launch;
@@ -18,6 +17,7 @@ mod isa;
 mod kept;
 mod loops;
 pub mod mixture;
+mod operation;
 pub mod optimizer;
 mod product;
 pub mod quantizer;
@@ -25,12 +25,12 @@ pub mod reference;
 pub mod sampling;
 mod scratch;
 
+pub use operation::Operation;
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
-
-use crate::bodies::Bodies;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Autodiff)]
@@ -153,7 +153,7 @@ pub trait FusedGradients: FusedOps {
 /// # Shapes
 /// any → the same
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::GeluTanh.has_body_for(&x) {
         return reference::gelu_tanh(x);
     }
     Tensor::from_dispatch(Dispatch::gelu_tanh(x.into_dispatch()))
@@ -164,7 +164,7 @@ pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// x `[B, L, d]`, shift and scale `[B, 1, d]` → `[B, L, d]`
 pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::ModulatedNorm.has_body_for(&x) {
         return reference::modulated_norm(x, shift, scale);
     }
     let (x, shift, scale) = (x.into_dispatch(), shift.into_dispatch(), scale.into_dispatch());
@@ -177,7 +177,7 @@ pub fn modulated_norm(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tenso
 /// # Shapes
 /// x f32 `[…, K]`, weight `[K, N]`, bias `[N]` → f32 `[…, N]`
 pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::Affine.has_body_for(&x) {
         return reference::affine(x, weight, bias);
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -189,7 +189,7 @@ pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) 
 /// # Shapes
 /// as there
 pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::AffineGelu.has_body_for(&x) {
         return reference::gelu_tanh(reference::affine(x, weight, bias));
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -201,7 +201,7 @@ pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor
 /// # Shapes
 /// queries, keys and values side by side `[B, L, 3·d]` → `[B, L, d]`; `heads` must divide d
 pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
-    if !Bodies::CpuWithGradients.work_on(&qkv) {
+    if !Operation::Attend.has_body_for(&qkv) {
         return reference::attend(qkv, heads);
     }
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
@@ -218,7 +218,7 @@ pub fn convolve(
     stride: usize,
     padding: usize,
 ) -> Tensor<4> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::Convolve.has_body_for(&x) {
         return reference::convolve(x, weight, bias, stride, padding);
     }
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
@@ -230,7 +230,7 @@ pub fn convolve(
 /// # Shapes
 /// x `[B, h, w, C]`, gain and bias `[C]` → `[B, h, w, C]`; `groups` must divide C
 pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::GroupNorm.has_body_for(&x) {
         return reference::group_norm(x, gain, bias, groups);
     }
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
@@ -242,7 +242,7 @@ pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize)
 /// # Shapes
 /// as there
 pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize) -> Tensor<4> {
-    if !Bodies::CpuWithGradients.work_on(&x) {
+    if !Operation::GroupNorm.has_body_for(&x) {
         return silu(reference::group_norm(x, gain, bias, groups));
     }
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());

@@ -10,4 +10,4 @@ pub mod transformer;
 
 pub use builder::Builder;
 pub use precision::Precision;
-pub use resgen_kernels::instructions;
+pub use resgen_kernels::{Operation, instructions};

@@ -10,7 +10,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
 use crate::FusedOps;
-use crate::bodies::Bodies;
+use crate::operation::Operation;
 
 /// The operation without a gradient; the other is one of [`FusedOps`].
 #[backend_extension(Flex)]
@@ -29,7 +29,7 @@ pub(crate) trait PosteriorOps: Backend {
 /// # Shapes
 /// logits and distances `[N, K]` → `[N]`
 pub fn log_likelihood(logits: Tensor<2>, distances: Tensor<2>) -> Tensor<1> {
-    if !Bodies::CpuWithGradients.work_on(&logits) {
+    if !Operation::LogLikelihood.has_body_for(&logits) {
         return reference::log_likelihood(logits, distances);
     }
     let (logits, distances) = (logits.into_dispatch(), distances.into_dispatch());
@@ -44,7 +44,7 @@ pub fn log_likelihood(logits: Tensor<2>, distances: Tensor<2>) -> Tensor<1> {
 pub fn posterior_mass(logits: Tensor<2>, distances: Tensor<2>, weight: Tensor<1>) -> Tensor<1> {
     let logits = logits.without_autodiff();
     let (distances, weight) = (distances.without_autodiff(), weight.without_autodiff());
-    if !Bodies::Cpu.work_on(&logits) {
+    if !Operation::PosteriorMass.has_body_for(&logits) {
         return reference::posterior_mass(logits, distances, weight);
     }
     let (logits, distances, weight) =

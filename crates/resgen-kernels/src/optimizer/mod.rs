@@ -9,7 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
-use crate::bodies::Bodies;
+use crate::operation::Operation;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex)]
@@ -75,7 +75,7 @@ impl AdamW {
 /// # Shapes
 /// `[n]` → `[1]`
 pub fn square_sum(x: Tensor<1>) -> Tensor<1> {
-    if !Bodies::Cpu.work_on(&x) {
+    if !Operation::SquareSum.has_body_for(&x) {
         return reference::square_sum(x);
     }
     Tensor::from_dispatch(Dispatch::square_sum(x.into_dispatch()))
@@ -88,7 +88,7 @@ pub fn square_sum(x: Tensor<1>) -> Tensor<1> {
 /// # Shapes
 /// gradient `[n]`, as everything of the parameter
 pub fn adamw(parameter: Trained, gradient: Tensor<1>, step: AdamW) -> Trained {
-    if !Bodies::Cpu.work_on(&gradient) {
+    if !Operation::AdamW.has_body_for(&gradient) {
         return reference::adamw(parameter, gradient, step);
     }
     let Trained { weight, mean, square, average } = parameter;

@@ -12,7 +12,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Int, IntDType, Shape, Tensor};
 
-use crate::bodies::Bodies;
+use crate::operation::Operation;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
@@ -44,7 +44,7 @@ pub fn quantize(
     span: Tensor<2, Int>,
     depth: usize,
 ) -> Tensor<2, Int> {
-    if !Bodies::CpuAndCards.work_on(&latents) || depth == 0 {
+    if !Operation::Quantize.has_body_for(&latents) || depth == 0 {
         return reference::quantize(latents, vectors, span, depth);
     }
     let dtype = latents.device().settings().int_dtype;
@@ -57,7 +57,7 @@ pub fn quantize(
 /// # Shapes
 /// codes `[N, D']`, vectors `[D, V, H]` with D ≥ D' (or `[1, V, H]` for all depths), span `[N, 2]` → `[N, H]`
 pub fn embed(codes: Tensor<2, Int>, vectors: Tensor<3>, span: Tensor<2, Int>) -> Tensor<2> {
-    if !Bodies::CpuAndCards.work_on(&vectors) {
+    if !Operation::Embed.has_body_for(&vectors) {
         return reference::embed(codes, vectors, span);
     }
     let (codes, vectors, span) = (codes.into_dispatch(), vectors.into_dispatch(), span.into_dispatch());

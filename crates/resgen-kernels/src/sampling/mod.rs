@@ -12,7 +12,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Int, IntDType, Tensor};
 
-use crate::bodies::Bodies;
+use crate::operation::Operation;
 
 /// The operations that a backend may bring a body of its own for.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Fusion: cfg(feature = "gpu"))]
@@ -61,7 +61,7 @@ pub struct Reveal {
 /// # Shapes
 /// logits `[N, K]`, uniform `[N]` in [0, 1) → `[N]`, each below K
 pub fn choose_components(logits: Tensor<2>, uniform: Tensor<1>, nucleus: Nucleus) -> Tensor<1, Int> {
-    if !Bodies::CpuAndCards.work_on(&logits) {
+    if !Operation::ChooseComponents.has_body_for(&logits) {
         return reference::choose_components(logits, uniform, nucleus);
     }
     let dtype = logits.device().settings().int_dtype;
@@ -83,7 +83,7 @@ pub fn reveal_counts(
     masked: Tensor<2, Int>,
     reveal: Reveal,
 ) -> Tensor<2, Int> {
-    if !Bodies::CpuAndCards.work_on(&surety) {
+    if !Operation::RevealCounts.has_body_for(&surety) {
         return reference::reveal_counts(surety, gumbel, masked, reveal);
     }
     let (surety, gumbel, masked) = (surety.into_dispatch(), gumbel.into_dispatch(), masked.into_dispatch());

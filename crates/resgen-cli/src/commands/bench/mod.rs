@@ -16,7 +16,9 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::bail;
 use burn::tensor::Device;
+use resgen_core::nn::Operation;
 use serde::Serialize;
 use serde_json::json;
 
@@ -41,10 +43,22 @@ pub struct Arguments {
     /// measures several in turn.
     #[arg(long, global = true)]
     on_request: bool,
+    /// Compute an operation with the framework's operations instead of a body of its own, to find out what that brings; may be
+    /// given several times.
+    #[arg(long, global = true, value_name = "OPERATION", value_parser = operation)]
+    without: Vec<Operation>,
     #[command(flatten)]
     precision: PrecisionArgument,
     #[command(subcommand)]
     case: CaseCommand,
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    let is_named = |operation: &Operation| operation.to_string() == text;
+    Operation::ALL.into_iter().find(is_named).ok_or_else(|| {
+        let names: Vec<String> = Operation::ALL.iter().map(Operation::to_string).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 /// What is measured.
@@ -100,6 +114,10 @@ struct Measured {
 /// Where the case cannot be set up or done.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let precision = arguments.precision.precision.unwrap_or_default();
+    if matches!(arguments.case, CaseCommand::Scaling(_)) && !arguments.without.is_empty() {
+        bail!("--without is not for `scaling`, which measures other processes");
+    }
+    Operation::switch_off(&arguments.without);
     // Not opened where other processes will.
     let device = || context.device();
     let mut case: Box<dyn Case> = match &arguments.case {
