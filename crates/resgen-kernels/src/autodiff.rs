@@ -156,6 +156,19 @@ impl<B: FusedGradients> Backward<B, 3> for GroupNorm {
 }
 
 #[derive(Debug)]
+struct MixtureFeatures;
+
+impl<B: FusedGradients> Backward<B, 2> for MixtureFeatures {
+    type State = [B::FloatTensorPrimitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        register::<B, _, 2>(ops, grads, |[y, mixer], gradient| {
+            B::mixture_features_backward(y, mixer, gradient)
+        });
+    }
+}
+
+#[derive(Debug)]
 struct MixtureLogLikelihood;
 
 impl<B: FusedGradients> Backward<B, 2> for MixtureLogLikelihood {
@@ -212,6 +225,12 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         let step = GroupNorm { groups, is_gated };
         tracked::<B, C, _, 3>(step, [x, gain, bias], Clone::clone, |[x, gain, bias]| {
             B::group_norm(x, gain, bias, groups, is_gated)
+        })
+    }
+
+    fn mixture_features(y: FloatTensor<Self>, mixer: FloatTensor<Self>) -> FloatTensor<Self> {
+        tracked::<B, C, _, 2>(MixtureFeatures, [y, mixer], Clone::clone, |[y, mixer]| {
+            B::mixture_features(y, mixer)
         })
     }
 

@@ -72,6 +72,10 @@ impl FusedOps for Flex {
         group_norm::group_norm(x, gain, bias, groups, is_gated)
     }
 
+    fn mixture_features(y: FloatTensor<Self>, mixer: FloatTensor<Self>) -> FloatTensor<Self> {
+        mixture::cpu::features(y, mixer)
+    }
+
     fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self> {
         mixture::cpu::log_likelihood(logits, distances)
     }
@@ -161,6 +165,14 @@ impl FusedGradients for Flex {
         is_gated: bool,
     ) -> [FloatTensor<Self>; 3] {
         group_norm::group_norm_backward(x, gain, bias, gradient, groups, is_gated)
+    }
+
+    fn mixture_features_backward(
+        y: FloatTensor<Self>,
+        mixer: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        mixture::cpu::features_backward(y, mixer, gradient)
     }
 
     fn mixture_log_likelihood_backward(

@@ -76,6 +76,9 @@ pub trait FusedOps: Backend {
         is_gated: bool,
     ) -> FloatTensor<Self>;
 
+    /// See [`mixture::features`].
+    fn mixture_features(y: FloatTensor<Self>, mixer: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`mixture::log_likelihood`].
     fn mixture_log_likelihood(logits: FloatTensor<Self>, distances: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -139,6 +142,13 @@ pub trait FusedGradients: FusedOps {
         groups: usize,
         is_gated: bool,
     ) -> [FloatTensor<Self>; 3];
+
+    /// The gradients of [`mixture::features`]' y and mixer.
+    fn mixture_features_backward(
+        y: FloatTensor<Self>,
+        mixer: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2];
 
     /// The gradients of [`mixture::log_likelihood`]'s logits and distances.
     fn mixture_log_likelihood_backward(

@@ -24,6 +24,8 @@ pub enum Operation {
     Convolve,
     /// [`crate::group_norm`]
     GroupNorm,
+    /// [`crate::mixture::features`]
+    Features,
     /// [`crate::mixture::log_likelihood`]
     LogLikelihood,
     /// [`crate::mixture::posterior_mass`]
@@ -47,7 +49,7 @@ static SWITCHED_OFF: OnceLock<HashSet<Operation>> = OnceLock::new();
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::GeluTanh,
         Self::ModulatedNorm,
         Self::Affine,
@@ -55,6 +57,7 @@ impl Operation {
         Self::Attend,
         Self::Convolve,
         Self::GroupNorm,
+        Self::Features,
         Self::LogLikelihood,
         Self::PosteriorMass,
         Self::SquareSum,
@@ -87,7 +90,7 @@ impl Operation {
     fn has_gradient(self) -> bool {
         match self {
             Self::GeluTanh | Self::ModulatedNorm | Self::Affine | Self::AffineGelu | Self::Attend => true,
-            Self::Convolve | Self::GroupNorm | Self::LogLikelihood => true,
+            Self::Convolve | Self::GroupNorm | Self::Features | Self::LogLikelihood => true,
             Self::PosteriorMass | Self::SquareSum | Self::AdamW => false,
             Self::Quantize | Self::Embed | Self::ChooseComponents | Self::RevealCounts => false,
         }
@@ -109,6 +112,7 @@ impl fmt::Display for Operation {
             Self::Attend => "attend",
             Self::Convolve => "convolve",
             Self::GroupNorm => "group-norm",
+            Self::Features => "features",
             Self::LogLikelihood => "log-likelihood",
             Self::PosteriorMass => "posterior-mass",
             Self::SquareSum => "square-sum",

@@ -330,6 +330,28 @@ fn a_mixtures_likelihood_agrees_with_its_reference() {
 }
 
 #[test]
+fn a_mixtures_features_agree_with_their_reference() {
+    for (rows, vector, rank) in [(1, 1, 1), (3, 7, 2), (17, 64, 16), (40, 31, 5)] {
+        let (y, mixer) = (tensor::<2>([rows, vector], 1), tensor::<2>([rows, rank], 2));
+        let weight = tensor([rows, vector * rank + vector + rank + rank * rank], 3).detach();
+        let values_and_gradients = |body: fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+            let features = body(y.clone(), mixer.clone());
+            let gradients = (features.clone() * weight.clone()).sum().backward();
+            [features, y.grad(&gradients).unwrap(), mixer.grad(&gradients).unwrap()]
+        };
+        let fast = values_and_gradients(mixture::features);
+        let slow = values_and_gradients(mixture::reference::features);
+        for (what, (fast, slow)) in ["features", "y", "mixer"].iter().zip(fast.into_iter().zip(slow)) {
+            let worst = difference(fast, slow);
+            assert!(worst < TOLERANCE, "{what}: {worst} at {rows} rows of {vector} and {rank}");
+        }
+    }
+    // The reference is no judge here: Flex reads beyond empty tensors.
+    let nothing = mixture::features(tensor([0, 3], 1), tensor([0, 2], 2));
+    assert_eq!(nothing.dims(), [0, 15]);
+}
+
+#[test]
 fn a_likelihood_of_something_that_is_no_number_is_none() {
     let of = |values: [f32; 4]| Tensor::<2>::from_floats([values], &Device::flex());
     let (logits, distances) = (of([1.0, 2.0, 3.0, 4.0]), of([1.0, f32::NAN, 1.0, 1.0]));

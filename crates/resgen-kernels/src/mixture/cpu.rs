@@ -17,7 +17,7 @@ impl PosteriorOps for Flex {
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let [logits, distances, weight] = [logits, distances, weight].map(|tensor| tensor.to_contiguous());
-        let (rows, width) = sizes(&logits, &distances);
+        let (rows, width) = rows_and_width(&logits, &distances);
         assert_eq!(weight.layout().shape().to_vec(), [rows], "posterior_mass: shape of the weight");
         let (block, weight) = (block_rows(width), weight.storage::<f32>());
         let blocks = logits.storage::<f32>().par_chunks(block * width.max(1));
@@ -40,17 +40,75 @@ impl PosteriorOps for Flex {
     }
 }
 
+/// See [`super::features`].
+pub fn features(y: FlexTensor, mixer: FlexTensor) -> FlexTensor {
+    let [y, mixer] = [y, mixer].map(|tensor| tensor.to_contiguous());
+    let sizes = Sizes::of(&y, &mixer);
+    let mut out = blank(&Shape::new([sizes.rows, sizes.features()]));
+    let block = block_rows(sizes.features());
+    let blocks = out.storage_mut::<f32>().par_chunks_mut((block * sizes.features()).max(1));
+    blocks
+        .zip(y.storage::<f32>().par_chunks((block * sizes.vector).max(1)))
+        .zip(mixer.storage::<f32>().par_chunks((block * sizes.rank).max(1)))
+        .for_each(|((out, y), mixer)| feature_rows(Isa::best(), sizes, y, mixer, out));
+    out
+}
+
+/// The gradients of [`features`]' y and mixer.
+pub fn features_backward(y: FlexTensor, mixer: FlexTensor, gradient: FlexTensor) -> [FlexTensor; 2] {
+    let [y, mixer, gradient] = [y, mixer, gradient].map(|tensor| tensor.to_contiguous());
+    let sizes = Sizes::of(&y, &mixer);
+    let shape = gradient.layout().shape().to_vec();
+    assert_eq!(shape, [sizes.rows, sizes.features()], "mixture: shape of the features' gradient");
+    let (mut of_y, mut of_mixer) = (blank(y.layout().shape()), blank(mixer.layout().shape()));
+    let block = block_rows(sizes.features());
+    let blocks = of_y.storage_mut::<f32>().par_chunks_mut((block * sizes.vector).max(1));
+    blocks
+        .zip(of_mixer.storage_mut::<f32>().par_chunks_mut((block * sizes.rank).max(1)))
+        .zip(y.storage::<f32>().par_chunks((block * sizes.vector).max(1)))
+        .zip(mixer.storage::<f32>().par_chunks((block * sizes.rank).max(1)))
+        .zip(gradient.storage::<f32>().par_chunks((block * sizes.features()).max(1)))
+        .for_each(|((((of_y, of_mixer), y), mixer), gradient)| {
+            feature_rows_backward(Isa::best(), sizes, y, mixer, gradient, of_y, of_mixer);
+        });
+    [of_y, of_mixer]
+}
+
+#[derive(Clone, Copy)]
+struct Sizes {
+    rows: usize,
+    vector: usize,
+    rank: usize,
+}
+
+impl Sizes {
+    /// # Panics
+    /// Where the shapes are not `[N, H]` and `[N, r]`, of at least one number a row: the loops rely on it.
+    fn of(y: &FlexTensor, mixer: &FlexTensor) -> Self {
+        let [y, mixer] = [y, mixer].map(|tensor| tensor.layout().shape().to_vec());
+        let is_sound = y.len() == 2 && mixer.len() == 2 && y[0] == mixer[0] && y[1] > 0 && mixer[1] > 0;
+        assert!(is_sound, "mixture: y {y:?}, mixer {mixer:?}");
+        Self { rows: y[0], vector: y[1], rank: mixer[1] }
+    }
+
+    fn features(self) -> usize {
+        self.vector * self.rank + self.vector + self.rank + self.rank * self.rank
+    }
+}
+
 /// See [`super::log_likelihood`].
 pub fn log_likelihood(logits: FlexTensor, distances: FlexTensor) -> FlexTensor {
     let [logits, distances] = [logits, distances].map(|tensor| tensor.to_contiguous());
-    let (rows, width) = sizes(&logits, &distances);
+    let (rows, width) = rows_and_width(&logits, &distances);
     let block = block_rows(width);
     let mut out = blank(&Shape::new([rows]));
     let blocks = out.storage_mut::<f32>().par_chunks_mut(block);
     blocks
         .zip(logits.storage::<f32>().par_chunks(block * width.max(1)))
         .zip(distances.storage::<f32>().par_chunks(block * width.max(1)))
-        .for_each(|((out, logits), distances)| likelihood_rows(Isa::best(), logits, distances, out));
+        .for_each(|((out, logits), distances)| {
+            likelihood_rows(Isa::best(), logits, distances, &mut vec![0.0; width], out);
+        });
     out
 }
 
@@ -61,7 +119,7 @@ pub fn log_likelihood_backward(
     gradient: FlexTensor,
 ) -> [FlexTensor; 2] {
     let [logits, distances, gradient] = [logits, distances, gradient].map(|tensor| tensor.to_contiguous());
-    let (rows, width) = sizes(&logits, &distances);
+    let (rows, width) = rows_and_width(&logits, &distances);
     assert_eq!(gradient.layout().shape().to_vec(), [rows], "log_likelihood: shape of the gradient");
     let block = block_rows(width);
     let mut of_logits = blank(logits.layout().shape());
@@ -82,7 +140,7 @@ pub fn log_likelihood_backward(
 ///
 /// # Panics
 /// Where the shapes are not the same `[N, K]`: the loops rely on it.
-fn sizes(logits: &FlexTensor, distances: &FlexTensor) -> (usize, usize) {
+fn rows_and_width(logits: &FlexTensor, distances: &FlexTensor) -> (usize, usize) {
     let [shape, other] = [logits, distances].map(|tensor| tensor.layout().shape().to_vec());
     assert!(shape.len() == 2 && shape == other, "mixture: logits {shape:?}, distances {other:?}");
     (shape[0], shape[1])
@@ -94,15 +152,62 @@ fn block_rows(width: usize) -> usize {
 }
 
 for_every_isa! {
-    fn likelihood_rows(logits: &[f32], distances: &[f32], out: &mut [f32]) {
-        let width = logits.len() / out.len();
+    fn feature_rows(sizes: Sizes, y: &[f32], mixer: &[f32], out: &mut [f32]) {
+        let Sizes { vector, rank, .. } = sizes;
+        let rows = y.chunks_exact(vector).zip(mixer.chunks_exact(rank));
+        for (out, (y, mixer)) in out.chunks_exact_mut(sizes.features()).zip(rows) {
+            let (cross, rest) = out.split_at_mut(vector * rank);
+            let (plain, square) = rest.split_at_mut(vector + rank);
+            for (out, y) in cross.chunks_exact_mut(rank).zip(y) {
+                out.iter_mut().zip(mixer).for_each(|(out, u)| *out = y * u);
+            }
+            plain[..vector].copy_from_slice(y);
+            plain[vector..].copy_from_slice(mixer);
+            for (out, left) in square.chunks_exact_mut(rank).zip(mixer) {
+                out.iter_mut().zip(mixer).for_each(|(out, u)| *out = left * u);
+            }
+        }
+    }
+}
+
+for_every_isa! {
+    fn feature_rows_backward(
+        sizes: Sizes,
+        y: &[f32],
+        mixer: &[f32],
+        gradient: &[f32],
+        of_y: &mut [f32],
+        of_mixer: &mut [f32],
+    ) {
+        let Sizes { vector, rank, .. } = sizes;
+        let rows = y.chunks_exact(vector).zip(mixer.chunks_exact(rank));
+        let rows = rows.zip(gradient.chunks_exact(sizes.features()));
+        let outs = of_y.chunks_exact_mut(vector).zip(of_mixer.chunks_exact_mut(rank));
+        for (((y, mixer), gradient), (of_y, of_mixer)) in rows.zip(outs) {
+            let (cross, rest) = gradient.split_at(vector * rank);
+            let (plain, square) = rest.split_at(vector + rank);
+            of_mixer.copy_from_slice(&plain[vector..]);
+            for ((gradient, y), (of_y, plain)) in cross.chunks_exact(rank).zip(y).zip(of_y.iter_mut().zip(plain)) {
+                *of_y = plain + sum(gradient.iter().zip(mixer).map(|(gradient, u)| gradient * u));
+                of_mixer.iter_mut().zip(gradient).for_each(|(of_u, gradient)| *of_u += gradient * y);
+            }
+            for (index, (gradient, u)) in square.chunks_exact(rank).zip(mixer).enumerate() {
+                of_mixer[index] += sum(gradient.iter().zip(mixer).map(|(gradient, u)| gradient * u));
+                of_mixer.iter_mut().zip(gradient).for_each(|(of_u, gradient)| *of_u += gradient * u);
+            }
+        }
+    }
+}
+
+for_every_isa! {
+    fn likelihood_rows(logits: &[f32], distances: &[f32], weights: &mut [f32], out: &mut [f32]) {
+        let width = weights.len();
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width));
         for (out, (logits, distances)) in out.iter_mut().zip(rows) {
-            let joint = || logits.iter().zip(distances).map(|(logit, distance)| logit - 0.5 * distance);
-            let (top, top_logit) = (largest(joint()), largest(logits.iter().copied()));
-            let of_joint = sum(joint().map(|value| exp(value - top)));
-            let of_logits = sum(logits.iter().map(|logit| exp(logit - top_logit)));
-            *out = top - top_logit + (of_joint / of_logits).ln();
+            let top = weigh(logits.iter().zip(distances).map(joint), weights);
+            let of_joint = sum(weights.iter().copied());
+            let top_logit = weigh(logits.iter().copied(), weights);
+            *out = top - top_logit + (of_joint / sum(weights.iter().copied())).ln();
         }
     }
 }
@@ -120,11 +225,8 @@ for_every_isa! {
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width)).zip(gradient);
         let outs = of_logits.chunks_exact_mut(width).zip(of_distances.chunks_exact_mut(width));
         for (((logits, distances), gradient), (of_logits, of_distances)) in rows.zip(outs) {
-            weigh(logits, distances, of_distances);
-            let top = largest(logits.iter().copied());
-            for (of_logit, logit) in of_logits.iter_mut().zip(logits) {
-                *of_logit = exp(logit - top);
-            }
+            weigh(logits.iter().zip(distances).map(joint), of_distances);
+            weigh(logits.iter().copied(), of_logits);
             let prior = gradient / sum(of_logits.iter().copied());
             let posterior = gradient / sum(of_distances.iter().copied());
             for (of_logit, of_distance) in of_logits.iter_mut().zip(of_distances) {
@@ -147,7 +249,7 @@ for_every_isa! {
         let width = mass.len();
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width));
         for ((logits, distances), weight) in rows.zip(weight) {
-            weigh(logits, distances, posterior);
+            weigh(logits.iter().zip(distances).map(joint), posterior);
             let share = weight / sum(posterior.iter().copied());
             for (mass, posterior) in mass.iter_mut().zip(posterior.iter()) {
                 *mass += posterior * share;
@@ -156,14 +258,19 @@ for_every_isa! {
     }
 }
 
-/// e^(logit − distance/2), the largest of them 1.
 #[inline(always)]
-fn weigh(logits: &[f32], distances: &[f32], out: &mut [f32]) {
-    let joint = || logits.iter().zip(distances).map(|(logit, distance)| logit - 0.5 * distance);
-    let top = largest(joint());
-    for (out, value) in out.iter_mut().zip(joint()) {
+fn joint((logit, distance): (&f32, &f32)) -> f32 {
+    logit - 0.5 * distance
+}
+
+/// Writes e^(value − the largest value), and gives the largest.
+#[inline(always)]
+fn weigh(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [f32]) -> f32 {
+    let top = largest(values.clone());
+    for (out, value) in out.iter_mut().zip(values) {
         *out = exp(value - top);
     }
+    top
 }
 
 #[cfg(test)]
@@ -180,7 +287,7 @@ mod tests {
             let distances: Vec<f32> = values(9.0, 1.3).iter().map(|value| value.abs()).collect();
             let all = |isa| {
                 let mut out = vec![0.0; rows];
-                likelihood_rows(isa, &logits, &distances, &mut out);
+                likelihood_rows(isa, &logits, &distances, &mut vec![0.0; width], &mut out);
                 let [mut a, mut b] = [vec![0.0; rows * width], vec![0.0; rows * width]];
                 likelihood_rows_backward(isa, &logits, &distances, &gradient, &mut a, &mut b);
                 let [mut posterior, mut mass] = [vec![0.0; width], vec![0.0; width]];
@@ -190,6 +297,28 @@ mod tests {
             let expected = all(Isa::Portable);
             for isa in Isa::available() {
                 assert_eq!(all(isa), expected, "{isa:?}: {rows} rows of {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_makes_the_same_features() {
+        for (rows, vector, rank) in [(1, 1, 1), (3, 7, 2), (5, 64, 16)] {
+            let sizes = Sizes { rows, vector, rank };
+            let values =
+                |count: usize| (0..count).map(|index| (index as f32 * 0.7).sin()).collect::<Vec<f32>>();
+            let (y, mixer, gradient) =
+                (values(rows * vector), values(rows * rank), values(rows * sizes.features()));
+            let all = |isa| {
+                let mut out = vec![0.0; rows * sizes.features()];
+                feature_rows(isa, sizes, &y, &mixer, &mut out);
+                let [mut of_y, mut of_mixer] = [vec![0.0; rows * vector], vec![0.0; rows * rank]];
+                feature_rows_backward(isa, sizes, &y, &mixer, &gradient, &mut of_y, &mut of_mixer);
+                [out, of_y, of_mixer].concat()
+            };
+            let expected = all(Isa::Portable);
+            for isa in Isa::available() {
+                assert_eq!(all(isa), expected, "{isa:?}: {rows} rows of {vector} and {rank}");
             }
         }
     }

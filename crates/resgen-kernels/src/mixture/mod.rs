@@ -1,4 +1,4 @@
-//! A mixture of unit Gaussians, from the squared distances to their means.
+//! A mixture of unit Gaussians: the features that distances to their means are linear in, and what follows from distances.
 //!
 //! Where a backend brings no body of its own, the reference runs.
 
@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use crate::FusedOps;
 use crate::operation::Operation;
 
-/// The operation without a gradient; the other is one of [`FusedOps`].
+/// The operation without a gradient; the others are of [`FusedOps`].
 #[backend_extension(Flex)]
 pub(crate) trait PosteriorOps: Backend {
     /// See [`posterior_mass`].
@@ -21,6 +21,17 @@ pub(crate) trait PosteriorOps: Backend {
         distances: FloatTensor<Self>,
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+}
+
+/// What squared distances to means c + M·u are linear in, but for |y|²: (y⊗u, y, u, u⊗u).
+///
+/// # Shapes
+/// y `[N, H]`, mixer u `[N, r]` → `[N, H·r + H + r + r²]`
+pub fn features(y: Tensor<2>, mixer: Tensor<2>) -> Tensor<2> {
+    if !Operation::Features.has_body_for(&y) {
+        return reference::features(y, mixer);
+    }
+    Tensor::from_dispatch(Dispatch::mixture_features(y.into_dispatch(), mixer.into_dispatch()))
 }
 
 /// log Σ_ν π_ν·e^(−d_ν/2) with π = softmax(logits): the likelihood of the mixture, but for its constant, from the squared

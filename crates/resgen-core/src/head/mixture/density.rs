@@ -73,9 +73,7 @@ impl MixtureDensity {
     /// - output: `[N, K]`
     pub fn distances(&self, standardised: Tensor<2>, mixer: Tensor<2>) -> Tensor<2> {
         let norms = standardised.clone().square().sum_dim(1); // [N, 1]
-        let cross = outer(standardised.clone(), mixer.clone()); // [N, H·r]
-        let square = outer(mixer.clone(), mixer.clone()); // [N, r²]
-        let features = Tensor::cat(vec![cross, standardised, mixer, square], 1); // [N, H·r + H + r + r²]
+        let features = mixture::features(standardised, mixer); // [N, H·r + H + r + r²]
         // Norms can be large and are added exactly: a card may round what it multiplies.
         affine(features, self.table.clone(), self.center_norms.clone()) + norms
     }
@@ -101,13 +99,6 @@ pub(super) fn log_density_at(distances: Tensor<2>, out: &MixtureOutput) -> Tenso
     let [_, vector] = out.shift.dims();
     let likelihood = mixture::log_likelihood(out.logits.clone(), distances); // [N]
     likelihood - out.log_determinant().squeeze_dim(1) - normalizer(vector)
-}
-
-/// The outer product of two rows: `[N, A]`, `[N, B]` → `[N, A·B]`.
-fn outer(left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
-    let [positions, rows] = left.dims();
-    let [_, columns] = right.dims();
-    (left.unsqueeze_dim::<3>(2) * right.unsqueeze_dim::<3>(1)).reshape([positions, rows * columns])
 }
 
 /// H/2·log 2π, the constant of a unit normal in R^H.
