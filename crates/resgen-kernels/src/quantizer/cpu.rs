@@ -24,6 +24,7 @@ const BLOCK: usize = 192;
 const PANELS: usize = 6 * 1024;
 /// Numbers of the codes that stay in the second-level cache while panels pass by.
 const CODES: usize = 32 * 1024;
+
 impl QuantizerOps for Flex {
     fn quantize(
         latents: FloatTensor<Self>,
@@ -191,10 +192,10 @@ struct Search {
 
 impl Search {
     /// # Shapes
-    /// residual `[N, H]`, of which the given rows, vectors `[V, H]`, halves `[V]`
-    fn run(&mut self, isa: Isa, residual: &[f32], rows: &[usize], (vectors, halves): (&[f32], &[f32])) {
-        let (vocabulary, tile) = (halves.len(), isa.tile_rows());
-        let width = vectors.len() / vocabulary;
+    /// residual `[N, H]`, of which the given rows, book: vectors `[V, H]`, halves `[V]`
+    fn run(&mut self, isa: Isa, residual: &[f32], rows: &[usize], book: (&[f32], &[f32])) {
+        let (vectors, halves) = book;
+        let width = vectors.len() / halves.len();
         let panels = rows.len().div_ceil(LANES);
         self.pack(residual, rows, width);
         self.least.clear();
@@ -202,24 +203,37 @@ impl Search {
         self.code.clear();
         self.code.resize(panels, [0; LANES]);
         let together = (PANELS / (width * LANES).max(1)).clamp(1, panels);
-        self.sums.resize(together * tile, [0.0; LANES]);
-        let group = (CODES / width.max(1)).next_multiple_of(tile);
-        for start in (0..vocabulary).step_by(group) {
-            let found = self.least.chunks_mut(together).zip(self.code.chunks_mut(together));
-            for (number, (least, code)) in found.enumerate() {
-                let panels = &self.panels[number * together * width..][..least.len() * width];
-                let sums = &mut self.sums[..least.len() * tile];
-                for first in (start..vocabulary.min(start + group)).step_by(tile) {
-                    // The last code stands in for those that are not there: it is not nearer than itself.
-                    let place = |index: usize| (first + index.min(tile - 1)).min(vocabulary - 1);
-                    let codes: [&[f32]; Isa::MOST_TILE_ROWS] =
-                        std::array::from_fn(|index| &vectors[place(index) * width..][..width]);
-                    let halves: [f32; Isa::MOST_TILE_ROWS] =
-                        std::array::from_fn(|index| halves[place(index)]);
-                    multiply_rows(isa, &codes[..tile], panels, Start::Zero, sums);
-                    keep_nearer(isa, sums, &halves[..tile], first as u32, least, code);
-                }
+        self.sums.resize(together * isa.tile_rows(), [0.0; LANES]);
+        let group = (CODES / width.max(1)).next_multiple_of(isa.tile_rows());
+        for start in (0..halves.len()).step_by(group) {
+            let codes = start..halves.len().min(start + group);
+            for first in (0..panels).step_by(together) {
+                self.compare(isa, book, codes.clone(), first..panels.min(first + together));
             }
+        }
+    }
+
+    /// Some codes of a codebook pass by some panels.
+    fn compare(
+        &mut self,
+        isa: Isa,
+        (vectors, halves): (&[f32], &[f32]),
+        codes: Range<usize>,
+        panels: Range<usize>,
+    ) {
+        let (tile, last) = (isa.tile_rows(), halves.len() - 1);
+        let width = vectors.len() / halves.len();
+        let rows = &self.panels[panels.start * width..panels.end * width];
+        let sums = &mut self.sums[..panels.len() * tile];
+        let (least, code) = (&mut self.least[panels.clone()], &mut self.code[panels]);
+        for first in codes.step_by(tile) {
+            // The last code stands in for those that are not there: it is not nearer than itself.
+            let place = |index: usize| (first + index.min(tile - 1)).min(last);
+            let vectors: [&[f32]; Isa::MOST_TILE_ROWS] =
+                std::array::from_fn(|index| &vectors[place(index) * width..][..width]);
+            let halves: [f32; Isa::MOST_TILE_ROWS] = std::array::from_fn(|index| halves[place(index)]);
+            multiply_rows(isa, &vectors[..tile], rows, Start::Zero, sums);
+            keep_nearer(isa, sums, &halves[..tile], first as u32, least, code);
         }
     }
 
