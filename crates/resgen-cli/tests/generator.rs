@@ -133,6 +133,20 @@ fn settings_and_models_that_cannot_be_are_named() {
 }
 
 #[test]
+fn the_loss_on_codes_is_measured_in_both_precisions() {
+    let place = trained();
+    let eval = ["eval", "loss", "runs/generator", "--codes", "codes", "--rounds", "2"];
+    let measured = |more: &[&'static str]| place.json(&[&eval[..], more].concat());
+    let found = measured(&[]);
+    assert_eq!((&found["signals"], &found["rounds"]), (&12.into(), &2.into()));
+    assert_eq!(found, measured(&["--threads", "1"]));
+    let loss = |found: &serde_json::Value| found["loss"].as_f64().unwrap();
+    let (full, rounded) = (loss(&found), loss(&measured(&["--precision", "bf16"])));
+    assert!(full != rounded && (full - rounded).abs() < 0.02 * full.abs(), "{full} and {rounded}");
+    place.run(&[&eval[..], &["--target-noise", "-1"]].concat()).fails(2, &["--target-noise"]);
+}
+
+#[test]
 fn codes_of_another_tokenizer_are_refused() {
     let place = trained();
     let another =
@@ -141,4 +155,9 @@ fn codes_of_another_tokenizer_are_refused() {
     let train =
         ["train", "--config", "generator.toml", "--out", "runs/x", "--set", "codes.tokenizer=runs/other"];
     place.run(&train).fails(1, &["token cache codes: fingerprint of its tokenizer: expected "]);
+    let other_codes = ["tokenize", "--tokenizer", "runs/other", "--data", "pictures", "--out", "other-codes"];
+    place.run(&other_codes).succeeds();
+    place
+        .run(&["eval", "loss", "runs/generator", "--codes", "other-codes"])
+        .fails(1, &["token cache other-codes: fingerprint of its tokenizer: expected "]);
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::eval::held_out_loss;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision, parameters};
@@ -14,12 +15,15 @@ use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::generator::{
-    GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize, embedding_scales,
+    Generator, GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, Objective, TrunkSize,
+    embedding_scales,
 };
 use resgen_core::train::log::ScalarTable;
+use resgen_core::train::model_file::ModelFile;
 use resgen_core::train::rate::{Decay, RateConfig};
 use resgen_core::train::run::{Outcome, RunConfig, RunContext, run};
 use resgen_core::train::tokens::TokenSource;
+use resgen_core::workers::Workers;
 
 const DEPTH: usize = 2;
 const VOCABULARY: usize = 8;
@@ -154,6 +158,23 @@ fn check_learning(precision: Precision) {
         .filter(|&(sample, position, coarse)| drawn.signal(sample)[position * DEPTH] == coarse)
         .count();
     assert!(right >= 144, "{right} of 160 coarse codes belong to the class");
+
+    let file = ModelFile::load(folder.path().join("model.safetensors")).unwrap();
+    let generator = Generator::from_file(&file, &Device::flex()).unwrap().in_precision(precision);
+    let (codes, classes) = data();
+    let swapped: Vec<usize> = classes.iter().map(|class| 1 - class).collect();
+    let (right, wrong) = (loss(&generator, &codes, &classes, 1), loss(&generator, &codes, &swapped, 1));
+    assert!((right - last).abs() < 0.5, "{right} by itself and {last} in training, of the same codes");
+    assert!(wrong > right + 1.0, "{wrong} for the wrong classes and {right} for the right ones");
+    assert_eq!(loss(&generator, &codes, &classes, 3), right, "another loss with more workers");
+}
+
+/// The mean of eight rounds over codes of certain classes.
+fn loss(generator: &Generator, codes: &Codes, classes: &[usize], workers: usize) -> f64 {
+    let schedule = MaskingSchedule::Cosine;
+    let objective = Objective { schedule, condition_dropout: 0.0, target_noise: NOISE, seed: 1 };
+    let workers = Workers::new(workers).unwrap();
+    held_out_loss(generator, (codes, classes), &objective, 8, &workers, &mut Silent).unwrap().loss
 }
 
 #[test]

@@ -49,15 +49,17 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
         preset: experiment.sample,
         licence: experiment.licence.clone(),
     };
-    let mut source = source(&cache, &experiment)?;
-    let learner = GeneratorLearner::new(experiment.model.clone(), parts, &experiment.train, &device);
+    let (codes, classes) = labelled_codes(&cache)?;
+    let run = &experiment.train;
+    let mut source = TokenSource::new(codes, classes, run.seed, run.batch, run.micro_batches)?;
+    let learner = GeneratorLearner::new(experiment.model.clone(), parts, run, &device);
     let mut learner = arguments.naming_config(learner)?;
     // A run that goes on has its weights in its checkpoints.
     if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
         let begun = learner.start_from(model::generator(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }
-    arguments.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+    arguments.train(&mut learner, &mut source, (&experiment, run), context)
 }
 
 /// Codes spread evenly over the cache.
@@ -67,17 +69,20 @@ fn some_codes(cache: &TokenCache) -> resgen_core::Result<Codes> {
     cache.codes(&signals)
 }
 
-fn class_names(cache: &TokenCache) -> Vec<String> {
+/// Names of the classes, one where signals have none.
+pub fn class_names(cache: &TokenCache) -> Vec<String> {
     match cache.classes() {
         [] => vec![ONLY_CLASS.into()],
         classes => classes.to_vec(),
     }
 }
 
-fn source(cache: &TokenCache, experiment: &GeneratorExperiment) -> resgen_core::Result<TokenSource> {
+/// All codes of a cache, and the class of each signal.
+///
+/// # Errors
+/// None for a cache that has been opened.
+pub fn labelled_codes(cache: &TokenCache) -> resgen_core::Result<(Codes, Vec<usize>)> {
     let signals: Vec<usize> = (0..cache.len()).collect();
     let classes = signals.iter().map(|&signal| cache.class_of(signal).map(|class| class as usize));
-    let classes = classes.collect::<resgen_core::Result<_>>()?;
-    let run = &experiment.train;
-    TokenSource::new(cache.codes(&signals)?, classes, run.seed, run.batch, run.micro_batches)
+    Ok((cache.codes(&signals)?, classes.collect::<resgen_core::Result<_>>()?))
 }

@@ -1,9 +1,11 @@
 //! How good a tokenizer or a model is.
 
 pub mod growth;
+pub mod held_out;
 pub mod neighbours;
 pub mod reconstruction;
 
 pub use growth::{Growth, draw_growths};
+pub use held_out::{HeldOutLoss, held_out_loss};
 pub use neighbours::{Labelled, Neighbour, NeighbourReport, neighbours};
 pub use reconstruction::{DepthQuality, ReconstructionReport, measure};

@@ -1,44 +1,17 @@
-//! `eval`: how good a tokenizer or a generator is, in numbers.
+//! `eval neighbours`: the training pictures nearest to generated ones.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use resgen_core::Error;
 use resgen_core::data::{Layout, Pass, PassOptions, PictureFolder};
-use resgen_core::eval::{Labelled, NeighbourReport, measure, neighbours};
+use resgen_core::eval::{Labelled, NeighbourReport, neighbours};
 use resgen_core::signal::Picture;
-use resgen_core::train::preview::doublings;
-use resgen_core::workers::Workers;
 use serde::Serialize;
 
-use super::data::LayoutArgument;
-use super::sample::{self, draw_labelled};
+use crate::commands::sample::{self, draw_labelled};
 use crate::context::Context;
 use crate::model;
-
-/// What is measured.
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
-    /// PSNR and codebook use of a tokenizer, per depth.
-    Reconstruction(ReconstructionArguments),
-    /// The training pictures nearest to generated ones, to see that they are no copies.
-    Neighbours(NeighbourArguments),
-}
-
-/// Arguments of `eval reconstruction`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Example:
-  resgen eval reconstruction runs/tokenizer --data heldout/")]
-pub struct ReconstructionArguments {
-    /// A tokenizer: its model file, or the folder of its run.
-    model: PathBuf,
-    /// Folder of pictures that the tokenizer was not trained on.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    #[command(flatten)]
-    layout: LayoutArgument,
-}
 
 /// Arguments of `eval neighbours`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +21,7 @@ Example:
 
 The distance is the root mean square over pixels and channels, in levels of 0 to 255, to every training picture
 of the same class.")]
-pub struct NeighbourArguments {
+pub struct Arguments {
     /// A generator: its model file, or the folder of its run.
     model: PathBuf,
     /// Folder of its training pictures.
@@ -71,28 +44,6 @@ pub struct NeighbourArguments {
     out: PathBuf,
 }
 
-/// Measures.
-///
-/// # Errors
-/// Where models or pictures cannot be read, or do not fit each other.
-pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
-    match command {
-        Command::Reconstruction(arguments) => reconstruction(arguments, context),
-        Command::Neighbours(arguments) => nearest(arguments, context),
-    }
-}
-
-fn reconstruction(arguments: &ReconstructionArguments, context: &Context) -> anyhow::Result<()> {
-    let tokenizer = model::tokenizer(&arguments.model, &context.device()?)?;
-    let folder = Arc::new(PictureFolder::scan(&arguments.data, arguments.layout.layout)?);
-    let options =
-        PassOptions { batch_size: 32, size: tokenizer.config().resolution as u32, ..Default::default() };
-    let pass = Pass::new(folder, &options)?;
-    let depths: Vec<usize> = doublings(tokenizer.config().depth);
-    let report = measure(&tokenizer, pass, &depths, &Workers::new(context.at_once())?)?;
-    context.output.print(&report, |report| report.markdown())
-}
-
 #[derive(Debug, Serialize)]
 struct Nearest {
     out: PathBuf,
@@ -102,7 +53,11 @@ struct Nearest {
     report: NeighbourReport,
 }
 
-fn nearest(arguments: &NeighbourArguments, context: &Context) -> anyhow::Result<()> {
+/// Compares.
+///
+/// # Errors
+/// Where the model or pictures cannot be read, or do not fit each other.
+pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
     let generator = model::generator(&arguments.model, &device)?;
     let size = generator.tokenizer.config().resolution as u32;

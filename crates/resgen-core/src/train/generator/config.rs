@@ -1,0 +1,97 @@
+//! The `[model]` section of an experiment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, nearest};
+use crate::head::MixtureConfig;
+use crate::nn::transformer::TrunkConfig;
+use crate::schedule::MaskingSchedule;
+
+/// The generator: the `[model]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Which generator.
+    pub kind: GeneratorKind,
+    /// A named size of the trunk, or its numbers.
+    pub trunk: TrunkSize,
+    /// The mixture.
+    pub head: MixtureConfig,
+    /// How many tokens are masked in training.
+    #[serde(default = "ModelConfig::default_schedule")]
+    pub schedule: MaskingSchedule,
+    /// Share of signals trained without their class.
+    #[serde(default = "ModelConfig::default_dropout")]
+    pub condition_dropout: f64,
+    /// Standard deviation of the noise on the embeddings to predict, in units of their scale (embedding_scales): z ~ N(Σe, σ²I), as
+    /// in the likelihood's bound. Embeddings are sums of few vectors, that is points; without noise a mixture
+    /// gains without end by narrowing on points, and its loss says less and less about what it knows.
+    #[serde(default = "ModelConfig::default_target_noise")]
+    pub target_noise: f32,
+}
+
+impl ModelConfig {
+    fn default_schedule() -> MaskingSchedule {
+        MaskingSchedule::Cosine
+    }
+
+    fn default_dropout() -> f64 {
+        0.1
+    }
+
+    fn default_target_noise() -> f32 {
+        0.1
+    }
+
+    /// # Errors
+    /// [`Error::Config`] names the value that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        if !(self.target_noise >= 0.0 && self.target_noise.is_finite()) {
+            let reason = format!("expected a number of at least 0, found {}", self.target_noise);
+            return Err(Error::config("model.target_noise", reason));
+        }
+        self.trunk.resolve()?.validate()?;
+        self.head.validate()?;
+        if !(0.0..=1.0).contains(&self.condition_dropout) {
+            let reason = format!("expected 0 to 1, found {}", self.condition_dropout);
+            return Err(Error::config("model.condition_dropout", reason));
+        }
+        Ok(())
+    }
+}
+
+/// The kinds of generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GeneratorKind {
+    /// Masked, with collective embeddings.
+    Resgen,
+}
+
+/// A trunk by name or by numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a size such as \"s\", or { width = …, layers = …, heads = … }")]
+pub enum TrunkSize {
+    /// One of [`TrunkConfig::SIZES`].
+    Named(String),
+    /// Width, layers and heads.
+    Custom(TrunkConfig),
+}
+
+impl TrunkSize {
+    /// # Errors
+    /// [`Error::Config`] for a name that is none.
+    pub fn resolve(&self) -> Result<TrunkConfig> {
+        match self {
+            Self::Custom(config) => Ok(*config),
+            Self::Named(name) => {
+                let found = TrunkConfig::SIZES.iter().find(|(known, _)| known == name);
+                found.map(|(_, config)| *config).ok_or_else(|| {
+                    let known = TrunkConfig::SIZES.map(|(known, _)| known).join(", ");
+                    let hint = nearest(name, TrunkConfig::SIZES.iter().map(|(known, _)| *known));
+                    Error::config("model.trunk", format!("unknown size `{name}`{hint}; known: {known}"))
+                })
+            }
+        }
+    }
+}

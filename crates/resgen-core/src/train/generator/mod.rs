@@ -1,0 +1,246 @@
+//! How a generator learns: masks drawn by the schedule, and the mixture's loss on what they hide.
+
+mod config;
+mod model;
+mod objective;
+mod scales;
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub use config::{GeneratorKind, ModelConfig, TrunkSize};
+pub use model::{Generator, GeneratorFileKind, GeneratorHeader};
+pub use objective::{Objective, Scored};
+pub use scales::embedding_scales;
+
+use super::learner::{Applied, BatchSource, Learner};
+use super::log::{Panel, Scale};
+use super::model_file::{ModelFile, Storage};
+use super::preview::pictures;
+use super::run::RunConfig;
+use super::tokens::TokenBatch;
+use super::weights::{Gradient, Weights, added};
+use crate::error::{Error, Result};
+use crate::model::{Resgen, ResgenConfig};
+use crate::nn::parameters::{self, NamedTensors};
+use crate::nn::{Builder, Precision};
+use crate::sample::{Preset, Request, Unmasker};
+use crate::signal::Picture;
+use crate::signal::draw::Grid;
+use crate::tokenizer::ImageTokenizer;
+use crate::workers::Workers;
+
+/// The tensor of a checkpoint that says what data the run learns.
+const SCALES: &str = "embedding_scales";
+
+/// Everything a generator in training needs beside its config.
+pub struct GeneratorParts {
+    /// The tokenizer whose codes are learned.
+    pub tokenizer: ImageTokenizer,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Sampler settings for previews, kept in the model file.
+    pub preset: Preset,
+    /// Licence of the weights.
+    pub licence: String,
+    /// What [`embedding_scales`] says of the training codes.
+    pub embedding_scales: Vec<f32>,
+}
+
+/// A generator in training.
+pub struct GeneratorLearner {
+    config: ModelConfig,
+    parts: GeneratorParts,
+    seed: u64,
+    precision: Precision,
+    device: Device,
+    weights: Weights<Resgen>,
+}
+
+/// What micro-batches give a generator: sums over their positions with masked codes.
+pub struct GeneratorPart {
+    gradients: Vec<Tensor<1>>,
+    scalars: Vec<f64>,
+    masked_positions: f64,
+}
+
+impl GeneratorLearner {
+    /// A fresh generator.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a config out of range.
+    pub fn new(config: ModelConfig, parts: GeneratorParts, run: &RunConfig, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let tokenizer = parts.tokenizer.config();
+        let sizes = ResgenConfig {
+            trunk: config.trunk.resolve()?,
+            head: config.head,
+            positions: tokenizer.positions(),
+            depth: tokenizer.depth,
+            latent: tokenizer.latent,
+            classes: parts.classes.len(),
+            embedding_scales: parts.embedding_scales.clone(),
+        };
+        sizes.validate()?;
+        parts.preset.validate(sizes.positions * sizes.depth)?;
+        parameters::expect_possible(&Resgen::new(&mut Builder::blank(device), sizes.clone()), "model")?;
+        let model = Resgen::new(&mut Builder::new(run.seed, device), sizes);
+        let weights = Weights::new(model, run.optimizer);
+        Ok(Self { config, parts, seed: run.seed, precision: run.precision, device: device.clone(), weights })
+    }
+
+    /// Begins with the weights of `before` in place of random ones. Vectors of classes go by the classes' names:
+    /// those that it does not have stay random.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where its network has other sizes.
+    pub fn start_from(&mut self, before: Generator) -> Result<()> {
+        let fresh = self.weights.model().clone();
+        let sizes = |model: &Resgen| {
+            let ResgenConfig { trunk, head, positions, depth, latent, .. } = model.config();
+            format!("{trunk:?}, {head:?}, L = {positions}, D = {depth}, H = {latent}")
+        };
+        let (expected, found) = (sizes(&fresh), sizes(&before.model));
+        if expected != found {
+            return Err(Error::mismatch("model sizes", expected, found));
+        }
+        let names = &before.header.classes;
+        let place_of = |class: &String| names.iter().position(|name| name == class);
+        let known: Vec<Option<usize>> = self.parts.classes.iter().map(place_of).collect();
+        self.weights = Weights::new(fresh.continued(before.model, &known), *self.weights.config());
+        Ok(())
+    }
+
+    /// The network as sampling uses it.
+    pub fn averaged(&self) -> Resgen {
+        self.weights.averaged()
+    }
+
+    /// The tokenizer whose codes are learned.
+    pub fn tokenizer(&self) -> &ImageTokenizer {
+        &self.parts.tokenizer
+    }
+
+    fn scales(&self) -> TensorData {
+        let scales = self.parts.embedding_scales.clone();
+        let count = scales.len();
+        TensorData::new(scales, [count])
+    }
+
+    fn objective(&self) -> Objective {
+        Objective {
+            schedule: self.config.schedule,
+            condition_dropout: self.config.condition_dropout,
+            target_noise: self.config.target_noise,
+            seed: self.seed,
+        }
+    }
+}
+
+impl Learner for GeneratorLearner {
+    type Batch = TokenBatch;
+    type Part = GeneratorPart;
+    const COLUMNS: &'static [&'static str] = &["loss", "used_components", "gradient_norm", "learning_rate"];
+
+    fn panels() -> Vec<Panel> {
+        let panel = |title: &str, axis: &str, column: &str, scale| Panel {
+            title: title.into(),
+            axis: axis.into(),
+            columns: vec![column.into()],
+            scale,
+        };
+        vec![
+            panel("Loss", "nats per position", "loss", Scale::Linear),
+            panel("Components in use", "perplexity", "used_components", Scale::Linear),
+            panel("Gradient", "norm before clipping", "gradient_norm", Scale::Log),
+        ]
+    }
+
+    fn prepare(&mut self, _: u64, _: &mut dyn BatchSource<Batch = TokenBatch>) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn part(&self, step: u64, batch: TokenBatch) -> Result<GeneratorPart> {
+        let masters = self.weights.model().clone().train();
+        let model = self.precision.of(masters.clone());
+        let scored = self.objective().score(&model, self.parts.tokenizer.books(), step, &batch);
+        let (scalars, masked_positions) = (scored.sums()?, scored.masked_positions);
+        let sum = scored.loss.mul_scalar(masked_positions);
+        let gradients = parameters::take_gradients(&masters, &mut sum.backward());
+        Ok(GeneratorPart { gradients, scalars, masked_positions })
+    }
+
+    fn merged(sum: GeneratorPart, next: GeneratorPart, workers: &Workers) -> Result<GeneratorPart> {
+        Ok(GeneratorPart {
+            gradients: added(sum.gradients, next.gradients, workers)?,
+            scalars: sum.scalars.iter().zip(&next.scalars).map(|(a, b)| a + b).collect(),
+            masked_positions: sum.masked_positions + next.masked_positions,
+        })
+    }
+
+    fn apply(&mut self, _: u64, all: GeneratorPart, rate: f64, workers: &Workers) -> Result<Applied> {
+        let mut scalars: Vec<f64> = all.scalars.iter().map(|sum| sum / all.masked_positions).collect();
+        let gradient = Gradient::mean(all.gradients, all.masked_positions, workers)?;
+        if !scalars[0].is_finite() || !gradient.norm.is_finite() {
+            return Ok(Applied::NotFinite(format!(
+                "loss {} with gradient norm {}",
+                scalars[0], gradient.norm
+            )));
+        }
+        scalars.extend([gradient.norm, rate]);
+        self.weights.update(gradient, rate, workers)?;
+        Ok(Applied::Updated(scalars))
+    }
+
+    fn state(&self) -> NamedTensors {
+        let mut state = self.weights.state("generator.");
+        state.insert(SCALES.into(), self.scales());
+        state
+    }
+
+    fn restore(&mut self, state: &NamedTensors) -> Result<()> {
+        if state.get(SCALES).is_none_or(|found| found != &self.scales()) {
+            let expected = "those the run began with (the same tokenizer and token cache)";
+            return Err(Error::mismatch("scales of the embeddings", expected, "others"));
+        }
+        self.weights.restore(state, "generator.", &self.device)
+    }
+
+    fn export(&self, path: &Path, step: u64) -> Result<()> {
+        let model = self.averaged();
+        let header = GeneratorHeader {
+            kind: GeneratorFileKind::Generator,
+            model: model.config().clone(),
+            tokenizer: self.parts.tokenizer.config().clone(),
+            classes: self.parts.classes.clone(),
+            preset: self.parts.preset,
+            step,
+            licence: self.parts.licence.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let named = |prefix: &str, tensors: NamedTensors| -> NamedTensors {
+            tensors.into_iter().map(|(name, data)| (format!("{prefix}{name}"), data)).collect()
+        };
+        let mut tensors = named("generator.", parameters::read(&model));
+        tensors.extend(named("tokenizer.", self.parts.tokenizer.tensors()));
+        ModelFile { header, tensors }.save(path, Storage::F32)
+    }
+
+    fn previews(&self, _step: u64) -> Result<Vec<(&'static str, Picture)>> {
+        let model = self.averaged();
+        let sampler = Unmasker::new(&model, self.parts.tokenizer.books(), self.parts.preset)?;
+        let (columns, rows) = (8, 4);
+        let classes = self.parts.classes.len();
+        let stride = classes.div_ceil(columns).max(1);
+        let shown: Vec<usize> = (0..columns).map(|column| column * stride % classes).collect();
+        let request = Request { classes: shown.repeat(rows), seed: self.seed, first_index: 0, known: None };
+        let pictures = pictures(self.parts.tokenizer.decode(&sampler.sample(&request)?)?)?;
+        let mut grid = Grid::new("").columns(shown.iter().map(|&class| self.parts.classes[class].clone()));
+        for row in pictures.chunks(columns) {
+            grid = grid.row("", row.to_vec());
+        }
+        Ok(vec![("samples", grid.draw()?)])
+    }
+}
