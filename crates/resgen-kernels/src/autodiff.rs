@@ -112,7 +112,7 @@ impl<B: FusedGradients> Backward<B, 1> for Attend {
 struct Convolution {
     size: [usize; 2],
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 }
 
 impl<B: FusedGradients> Backward<B, 3> for Convolution {
@@ -205,7 +205,7 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self> {
         let shape = x.primitive().shape();
         let step = Convolution { size: [shape[1], shape[2]], stride, padding };

@@ -57,7 +57,7 @@ impl FusedOps for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self> {
         product::convolve(x, weight, bias, stride, padding)
     }
@@ -141,7 +141,7 @@ impl FusedGradients for Flex {
         gradient: FloatTensor<Self>,
         size: [usize; 2],
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self> {
         product::convolve_backward_input(weight, gradient, size, stride, padding)
     }
@@ -151,7 +151,7 @@ impl FusedGradients for Flex {
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self> {
         product::convolve_backward_weight(x, &weight, gradient, stride, padding)
     }

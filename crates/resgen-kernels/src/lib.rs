@@ -64,7 +64,7 @@ pub trait FusedOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self>;
 
     /// See [`group_norm`] and, where it is gated, [`group_norm_silu`].
@@ -121,7 +121,7 @@ pub trait FusedGradients: FusedOps {
         gradient: FloatTensor<Self>,
         size: [usize; 2],
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self>;
 
     /// The gradient of [`convolve`]'s weight, in f32; `weight` tells its precision.
@@ -130,7 +130,7 @@ pub trait FusedGradients: FusedOps {
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self>;
 
     /// The gradients of [`group_norm`]'s input, gain and bias.
@@ -217,16 +217,17 @@ pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
 }
 
-/// A convolution of channels-last pictures, with as much padding on every side. In bf16 as [`affine`].
+/// A convolution of channels-last pictures, padded by so many lines above and below and so many columns left and right. In
+/// bf16 as [`affine`].
 ///
 /// # Shapes
-/// x f32 `[B, h, w, C]`, weight `[O, C, kh, kw]`, bias `[O]` → f32 `[B, h', w', O]` with h' = (h + 2·padding − kh)/stride + 1
+/// x f32 `[B, h, w, C]`, weight `[O, C, kh, kw]`, bias `[O]` → f32 `[B, h', w', O]` with h' = (h + 2·padding\[0\] − kh)/stride + 1
 pub fn convolve(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Tensor<1>,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 ) -> Tensor<4> {
     if !Operation::Convolve.has_body_for(&x) {
         return reference::convolve(x, weight, bias, stride, padding);

@@ -49,9 +49,9 @@ pub fn convolve(
     weight: Tensor<4>,
     bias: Tensor<1>,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 ) -> Tensor<4> {
-    let options = || ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+    let options = || ConvOptions::new([stride; 2], padding, [1; 2], 1);
     let x = x.permute([0, 3, 1, 2]);
     let out = match weight.dtype() {
         DType::BF16 => {

@@ -115,7 +115,7 @@ fn nothing_gives_nothing() {
     let none = affine(tensor([0, 2, 3], 1), tensor([3, 4], 2), tensor([4], 3));
     assert_eq!(none.dims(), [0, 2, 4]);
     assert_eq!(attend(tensor([0, 2, 12], 1), 1).dims(), [0, 2, 4]);
-    let nothing = convolve(tensor([0, 4, 4, 3], 1), tensor([5, 3, 3, 3], 2), tensor([5], 3), 2, 1);
+    let nothing = convolve(tensor([0, 4, 4, 3], 1), tensor([5, 3, 3, 3], 2), tensor([5], 3), 2, [1, 1]);
     assert_eq!(nothing.dims(), [0, 2, 2, 5]);
     assert_eq!(group_norm(tensor([0, 2, 2, 4], 1), tensor([4], 2), tensor([4], 3), 2).dims(), [0, 2, 2, 4]);
 }
@@ -185,25 +185,27 @@ fn heads_do_not_mix() {
 
 #[test]
 fn convolutions_agree_with_their_reference() {
-    // Batch, height, width, channels, outputs, kernel, stride, padding.
-    for [batch, height, width, channels, outputs, kernel, stride, padding] in [
-        [1, 1, 1, 1, 1, 1, 1, 0],
-        [1, 1, 1, 3, 2, 3, 1, 1],
-        [2, 5, 7, 3, 5, 3, 1, 1],
-        [3, 6, 5, 17, 33, 1, 1, 0],
-        [2, 8, 6, 3, 19, 4, 2, 1],
-        [1, 9, 7, 5, 3, 3, 2, 1],
-        [2, 7, 7, 4, 6, 4, 1, 1],
-        [1, 5, 4, 2, 2, 3, 2, 0],
-        [1, 11, 13, 2, 3, 3, 3, 2],
-        [1, 40, 130, 3, 7, 3, 1, 1],
-        [5, 32, 32, 8, 16, 3, 1, 1],
+    // Pictures [B, h, w, C], outputs, kernel, stride, padding.
+    for (pictures, outputs, kernel, stride, padding) in [
+        ([1, 1, 1, 1], 1, [1, 1], 1, [0, 0]),
+        ([1, 1, 1, 3], 2, [3, 3], 1, [1, 1]),
+        ([2, 5, 7, 3], 5, [3, 3], 1, [1, 1]),
+        ([3, 6, 5, 17], 33, [1, 1], 1, [0, 0]),
+        ([2, 8, 6, 3], 19, [4, 4], 2, [1, 1]),
+        ([1, 9, 7, 5], 3, [3, 3], 2, [1, 1]),
+        ([2, 7, 7, 4], 6, [4, 4], 1, [1, 1]),
+        ([1, 5, 4, 2], 2, [3, 3], 2, [0, 0]),
+        ([1, 11, 13, 2], 3, [3, 3], 3, [2, 2]),
+        ([1, 40, 130, 3], 7, [3, 3], 1, [1, 1]),
+        ([5, 32, 32, 8], 16, [3, 3], 1, [1, 1]),
+        ([2, 9, 8, 5], 7, [1, 7], 1, [0, 3]),
+        ([2, 9, 8, 5], 7, [7, 1], 1, [3, 0]),
+        ([1, 7, 10, 3], 4, [2, 5], 2, [0, 2]),
     ] {
-        let case = format!(
-            "{batch}×{height}×{width}×{channels} → {outputs}, kernel {kernel}, stride {stride}, padding {padding}"
-        );
-        let x = tensor([batch, height, width, channels], 1);
-        let weight = tensor([outputs, channels, kernel, kernel], 2);
+        let case =
+            format!("{pictures:?} → {outputs}, kernel {kernel:?}, stride {stride}, padding {padding:?}");
+        let x = tensor(pictures, 1);
+        let weight = tensor([outputs, pictures[3], kernel[0], kernel[1]], 2);
         let bias = tensor([outputs], 3);
         let fast = convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
         let slow = reference::convolve(x.clone(), weight.clone(), bias.clone(), stride, padding);
@@ -230,7 +232,7 @@ fn layers_do_not_change_while_their_weights_stay() {
             (plain(tensor([10, 6, taps, taps], seed)), tensor::<1>([10], 5).without_autodiff());
         for dtype in [FloatDType::F32, FloatDType::BF16] {
             let (weight, bias) = (weight.clone().cast(dtype), bias.clone().cast(dtype));
-            let again = || convolve(x.clone(), weight.clone(), bias.clone(), 1, taps / 2).into_data();
+            let again = || convolve(x.clone(), weight.clone(), bias.clone(), 1, [taps / 2; 2]).into_data();
             let first = again();
             assert!((0..4).all(|_| again() == first), "kernel of {taps}×{taps} in {dtype:?}");
             let (rows, flat) = (x.clone().reshape([14, 5 * 6]), weight.clone().flatten::<3>(2, 3));
@@ -250,7 +252,7 @@ fn a_convolution_sees_what_lies_around_a_pixel() {
     };
     let x = of(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 2, 3, 1]);
     let weight = of(vec![0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0], [1, 1, 3, 3]);
-    let out = convolve(x, weight, Tensor::from_floats([100.0], &Device::flex()), 1, 1);
+    let out = convolve(x, weight, Tensor::from_floats([100.0], &Device::flex()), 1, [1, 1]);
     assert_eq!(out.try_into_vec_as::<f32>().unwrap(), [142.0, 153.0, 160.0, 105.0, 106.0, 100.0]);
 }
 
@@ -259,7 +261,7 @@ fn convolutions_in_bf16_and_their_gradients_stay_near_f32() {
     let (x, weight, bias) = (tensor([2, 9, 10, 12], 1), tensor([24, 12, 3, 3], 2), tensor([24], 3));
     let pull = tensor([2, 9, 10, 24], 4).detach();
     let run = |used: Tensor<4>, bias: Tensor<1>| {
-        let out = convolve(x.clone(), used, bias, 1, 1);
+        let out = convolve(x.clone(), used, bias, 1, [1, 1]);
         let gradients = (out.clone() * pull.clone()).sum().backward();
         (out, x.grad(&gradients).unwrap(), weight.grad(&gradients).unwrap())
     };

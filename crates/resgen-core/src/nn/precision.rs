@@ -95,10 +95,10 @@ pub fn project_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
 /// [`Builder::conv`]: super::Builder::conv
 pub fn convolve(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = layer.bias.as_ref().expect("a convolution with a bias").val();
-    let PaddingConfig2d::Explicit(padding, ..) = layer.padding else {
+    let PaddingConfig2d::Explicit(lines, columns, ..) = layer.padding else {
         panic!("a convolution padded by {:?}", layer.padding)
     };
-    resgen_kernels::convolve(x, layer.weight.val(), bias, layer.stride[0], padding)
+    resgen_kernels::convolve(x, layer.weight.val(), bias, layer.stride[0], [lines, columns])
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub fn convolve(
     weight: FlexTensor,
     bias: FlexTensor,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 ) -> FlexTensor {
     let weight = weight.to_contiguous();
     let (kernel, bias) = (Kernel::of(&weight), in_f32(bias));
@@ -36,7 +36,7 @@ pub fn convolve(
     kernel.assert_channels(pictures.channels);
     let size = kernel.size_of_result(pictures.size, stride, padding);
     let mut out = blank(&Shape::new([pictures.count, size[0], size[1], kernel.outputs]));
-    let window = Window { taps: kernel.taps, stride, offset: [-(padding as isize); 2] };
+    let window = Window { taps: kernel.taps, stride, offset: padding.map(|padding| -(padding as isize)) };
     let taps = kernel.taps[0] * kernel.taps[1];
     let make = || kernel.taps_first(); // [O, kh, kw, C]
     let matrix = Factor::Made(View::of_size(kernel.outputs, taps * kernel.channels), &make).transposed();
@@ -58,14 +58,14 @@ pub fn convolve_backward_input(
     gradient: FlexTensor,
     size: [usize; 2],
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 ) -> FlexTensor {
     let kernel = Kernel::of(&weight);
     let gradient = as_multiplied(gradient, kernel.precision);
     let pictures = Pictures::of(&gradient);
     let mut out = blank(&Shape::new([pictures.count, size[0], size[1], kernel.channels]));
     for phase in (0..stride * stride).map(|phase| [phase / stride, phase % stride]) {
-        let taps = [0, 1].map(|axis| Taps::of_phase(phase[axis], kernel.taps[axis], stride, padding));
+        let taps = [0, 1].map(|axis| Taps::of_phase(phase[axis], kernel.taps[axis], stride, padding[axis]));
         let window = Window {
             taps: taps.map(|taps| taps.count),
             stride: 1,
@@ -93,12 +93,12 @@ pub fn convolve_backward_weight(
     weight: &FlexTensor,
     gradient: FlexTensor,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
 ) -> FlexTensor {
     let kernel = Kernel::of(weight);
     let (x, gradient) = (as_multiplied(x, kernel.precision), gradient.to_contiguous());
     let (pictures, wanted) = (Pictures::of(&x), Pictures::of(&gradient));
-    let window = Window { taps: kernel.taps, stride, offset: [-(padding as isize); 2] };
+    let window = Window { taps: kernel.taps, stride, offset: padding.map(|padding| -(padding as isize)) };
     let [lines, columns] = window.seen(wanted.size);
     let (picture, places) = (lines * columns * kernel.channels, wanted.size[0] * wanted.size[1]);
     let rows = kernel.taps[0] * kernel.taps[1] * kernel.channels;
@@ -156,9 +156,9 @@ impl Kernel {
         assert_eq!(channels, self.channels, "convolve: channels of the pictures and of the weight");
     }
 
-    fn size_of_result(&self, size: [usize; 2], stride: usize, padding: usize) -> [usize; 2] {
+    fn size_of_result(&self, size: [usize; 2], stride: usize, padding: [usize; 2]) -> [usize; 2] {
         [0, 1].map(|axis| {
-            (size[axis] + 2 * padding).checked_sub(self.taps[axis]).map_or(0, |rest| rest / stride + 1)
+            (size[axis] + 2 * padding[axis]).checked_sub(self.taps[axis]).map_or(0, |rest| rest / stride + 1)
         })
     }
 

@@ -140,7 +140,7 @@ fn last_gradient_norm(features: Tensor<4>, pixels: Tensor<4>) -> Result<f64> {
         weight.clone(),
         Tensor::zeros([3 * stem * stem], &device),
         1,
-        (LAST_KERNEL - 1) / 2,
+        [(LAST_KERNEL - 1) / 2; 2],
     );
     let gradient = weight
         .grad_remove(&mut (outputs * wanted).sum().backward())
