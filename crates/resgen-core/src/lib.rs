@@ -15,6 +15,8 @@ pub mod signal;
 
 pub mod nn;
 
+pub mod features;
+
 pub mod rvq;
 
 pub mod mask;

@@ -1,9 +1,12 @@
 //! How good a tokenizer or a model is.
 
+pub mod distribution;
 pub mod growth;
 pub mod held_out;
 pub mod neighbours;
 pub mod reconstruction;
+pub mod similarity;
+pub mod words;
 
 pub use growth::{Growth, draw_growths};
 pub use held_out::{HeldOutLoss, held_out_loss};

@@ -5,16 +5,14 @@
 //! 3. Normalise each place's features to unit length; square the differences of the two pictures.
 //! 4. Weight the channels by the stage's head, average over places, sum over stages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::activation::relu;
-use burn::tensor::module::{conv2d, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_kernels::convolve;
 
+use super::weights::NamedWeights;
 use crate::error::{Error, Result};
-use crate::nn::parameters::NamedTensors;
-use crate::nn::pretrained::read_weights;
 
 /// The convolutions of each stage, by their indices in torchvision's `vgg16().features`.
 const STAGES: [&[usize]; 5] = [&[0, 2], &[5, 7], &[10, 12, 14], &[17, 19, 21], &[24, 26, 28]];
@@ -25,15 +23,15 @@ const EPSILON: f64 = 1e-10;
 /// The frozen network: its weights are plain tensors, so gradients reach the pictures only.
 #[derive(Clone, Debug)]
 pub struct Lpips {
-    shift: Tensor<4>, // [1, 3, 1, 1]
-    scale: Tensor<4>, // [1, 3, 1, 1]
+    shift: Tensor<4>, // [1, 1, 1, 3]
+    scale: Tensor<4>, // [1, 1, 1, 3]
     stages: Vec<Stage>,
 }
 
 #[derive(Clone, Debug)]
 struct Stage {
     convolutions: Vec<(Tensor<4>, Tensor<1>)>, // weight [out, in, 3, 3], bias [out]
-    head: Tensor<4>,                           // [1, C, 1, 1]
+    head: Tensor<4>,                           // [1, 1, 1, C]
 }
 
 impl Lpips {
@@ -45,24 +43,24 @@ impl Lpips {
     /// is `None`.
     ///
     /// # Errors
-    /// Those of [`read_weights`]; [`Error::File`] names the tensor that is missing or has another shape.
+    /// Those of [`read_weights`](crate::nn::pretrained::read_weights); [`Error::File`] names the tensor that is missing or has another shape.
     pub fn load(trunk: impl AsRef<Path>, heads: Option<&Path>, device: &Device) -> Result<Self> {
-        let trunk = Source::read(trunk.as_ref(), device)?;
-        let heads = heads.map(|path| Source::read(path, device)).transpose()?;
+        let trunk = NamedWeights::read(trunk.as_ref(), device)?;
+        let heads = heads.map(|path| NamedWeights::read(path, device)).transpose()?;
         let heads = heads.as_ref().unwrap_or(&trunk);
         let mut channels = 3;
         let mut stages = Vec::with_capacity(STAGES.len());
         for (index, layers) in STAGES.iter().enumerate() {
             let mut convolutions = Vec::with_capacity(layers.len());
             for layer in *layers {
-                let (weight, bias) = trunk.convolution(*layer, channels)?;
+                let (weight, bias) = convolution(&trunk, *layer, channels)?;
                 channels = bias.dims()[0];
                 convolutions.push((weight, bias));
             }
-            stages.push(Stage { convolutions, head: heads.head(index, channels)? });
+            stages.push(Stage { convolutions, head: head(heads, index, channels)? });
         }
         let per_channel = |values: [f32; 3]| {
-            Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &trunk.device)
+            Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 1, 3]), trunk.device())
         };
         Ok(Self { shift: per_channel(SHIFT), scale: per_channel(SCALE), stages })
     }
@@ -88,7 +86,8 @@ impl Lpips {
             let expected = format!("three channels and sides of at least {} pixels", Self::MIN_SIDE);
             return Err(Error::mismatch("pictures to compare", expected, format!("{:?}", a.dims())));
         }
-        let [mut a, mut b] = [a, b].map(|x| (x - self.shift.clone()) / self.scale.clone());
+        let [mut a, mut b] =
+            [a, b].map(|x| (x.permute([0, 2, 3, 1]) - self.shift.clone()) / self.scale.clone());
         let mut total = Tensor::zeros([batch, 1, 1, 1], &self.shift.device());
         for (index, stage) in self.stages.iter().enumerate() {
             // The pictures pass one after the other, not as one batch: only the one that needs a gradient
@@ -100,83 +99,58 @@ impl Lpips {
     }
 }
 
+/// Features are channels-last.
 impl Stage {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.convolutions.iter().fold(x, |x, (weight, bias)| {
-            let same = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
-            relu(conv2d(x, weight.clone(), Some(bias.clone()), same))
-        })
+        let layers = self.convolutions.iter();
+        layers.fold(x, |x, (weight, bias)| relu(convolve(x, weight.clone(), bias.clone(), 1, [1, 1])))
     }
 
     /// # Shapes
-    /// features `[B, C, h, w]` twice → `[B, 1, 1, 1]`
+    /// features `[B, h, w, C]` twice → `[B, 1, 1, 1]`
     fn distance(&self, a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         let difference = (unit(a) - unit(b)).square();
-        (difference * self.head.clone()).sum_dim(1).mean_dims(&[2, 3])
+        (difference * self.head.clone()).sum_dim(3).mean_dims(&[1, 2])
     }
 }
 
-/// Floor of the half, as PyTorch pools.
+/// The largest of every 2×2 places; a last line or column that has no neighbour is left out, as PyTorch does.
+///
+/// # Shapes
+/// `[B, h, w, C]` → `[B, ⌊h/2⌋, ⌊w/2⌋, C]`
 fn halve(x: Tensor<4>) -> Tensor<4> {
-    max_pool2d(x, MaxPoolOptions::new([2, 2]))
+    let [batch, height, width, channels] = x.dims();
+    let (height, width) = (height / 2, width / 2);
+    let even = x.slice([0..batch, 0..2 * height, 0..2 * width]);
+    let lines = even.reshape([batch * height, 2, 2 * width * channels]).max_dim(1);
+    lines.reshape([batch * height * width, 2, channels]).max_dim(1).reshape([batch, height, width, channels])
 }
 
 /// Unit length over the channels.
 fn unit(x: Tensor<4>) -> Tensor<4> {
     // ε² under the root changes no value that f32 can tell apart, but where all features are zero it keeps
     // the root's slope finite: 0·∞ would make the whole gradient NaN.
-    let length = (x.clone().square().sum_dim(1) + EPSILON * EPSILON).sqrt();
+    let length = (x.clone().square().sum_dim(3) + EPSILON * EPSILON).sqrt();
     x / (length + EPSILON)
 }
 
-/// The tensors of one file.
-struct Source {
-    path: PathBuf,
-    tensors: NamedTensors,
-    device: Device,
+/// The stages may have any width, but each convolution must take what the one before gives.
+fn convolution(trunk: &NamedWeights, layer: usize, input: usize) -> Result<(Tensor<4>, Tensor<1>)> {
+    let name = format!("features.{layer}.weight");
+    let output = trunk.find(&name)?.shape().first().map_or(1, |&output| output.max(1));
+    let weight = trunk.tensor(&name, [output, input, 3, 3])?;
+    Ok((weight, trunk.tensor(&format!("features.{layer}.bias"), [output])?))
 }
 
-impl Source {
-    fn read(path: &Path, device: &Device) -> Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            tensors: read_weights(path)?,
-            device: device.clone().without_autodiff(),
-        })
-    }
-
-    /// The stages may have any width, but each convolution must take what the one before gives.
-    fn convolution(&self, layer: usize, input: usize) -> Result<(Tensor<4>, Tensor<1>)> {
-        let name = format!("features.{layer}.weight");
-        let output = self.find(&name)?.shape().first().map_or(1, |&output| output.max(1));
-        let weight = self.tensor(&name, [output, input, 3, 3])?;
-        Ok((weight, self.tensor(&format!("features.{layer}.bias"), [output])?))
-    }
-
-    fn head(&self, stage: usize, channels: usize) -> Result<Tensor<4>> {
-        let list = format!("lins.{stage}.model.1.weight");
-        let name = match self.tensors.contains_key(&list) {
-            true => list,
-            false => format!("lin{stage}.model.1.weight"),
-        };
-        self.tensor(&name, [1, channels, 1, 1])
-    }
-
-    fn find(&self, name: &str) -> Result<&TensorData> {
-        self.tensors.get(name).ok_or_else(|| Error::file(&self.path, format!("tensor `{name}` is missing")))
-    }
-
-    fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        let data = self.find(name)?;
-        if data.shape().as_slice() != shape {
-            let found = data.shape().as_slice();
-            return Err(Error::file(
-                &self.path,
-                format!("tensor `{name}`: expected {shape:?}, found {found:?}"),
-            ));
-        }
-        Ok(Tensor::from_data(data.clone(), &self.device))
-    }
+/// # Shapes
+/// `[1, 1, 1, C]`
+fn head(heads: &NamedWeights, stage: usize, channels: usize) -> Result<Tensor<4>> {
+    let list = format!("lins.{stage}.model.1.weight");
+    let name = match heads.contains(&list) {
+        true => list,
+        false => format!("lin{stage}.model.1.weight"),
+    };
+    Ok(heads.tensor(&name, [1, channels, 1, 1])?.permute([0, 2, 3, 1]))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ mod autoencoder;
 mod config;
 mod discriminator;
 mod gan;
-mod lpips;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -14,7 +13,6 @@ pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use gan::{
     AdversarialConfig, Balance, PixelGradients, adaptive_weight, discriminator_loss, generator_loss,
 };
-pub use lpips::Lpips;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

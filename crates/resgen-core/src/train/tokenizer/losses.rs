@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tokenizer::image::{AdversarialConfig, Lpips};
+use crate::features::Lpips;
+use crate::tokenizer::image::AdversarialConfig;
 
 /// Weights of the losses: the `[losses]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::losses::{LossConfig, LpipsLossConfig};
 use super::scalar;
 use crate::error::{Error, Result};
-use crate::tokenizer::image::Lpips;
+use crate::features::Lpips;
 
 /// The weighted sum of the reconstruction losses.
 pub(super) struct Objective {

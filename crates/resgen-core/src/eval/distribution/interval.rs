@@ -1,0 +1,82 @@
+//! What a number is worth: its standard error, and the interval it gives.
+
+use serde::{Deserialize, Serialize};
+
+/// How an interval was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalMethod {
+    /// Delete-a-group jackknife over groups of the samples.
+    Jackknife,
+    /// The spread of the values of parts of the samples.
+    Splits,
+    /// A share of samples that are drawn independently.
+    Binomial,
+    /// Resampled samples.
+    Bootstrap,
+}
+
+/// A number and, where it can be told, how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub standard_error: Option<f64>,
+    /// 95 % of such intervals hold what many samples would give.
+    pub interval: Option<[f64; 2]>,
+    /// How the interval was found.
+    pub method: Option<IntervalMethod>,
+}
+
+impl Estimate {
+    /// A number alone.
+    pub fn plain(value: f64) -> Self {
+        Self { value, standard_error: None, interval: None, method: None }
+    }
+
+    /// With a standard error known from `parts` parts.
+    pub fn with_error(value: f64, error: f64, parts: usize, method: IntervalMethod) -> Self {
+        let reach = error * quantile_of_student(parts.saturating_sub(1));
+        let interval = Some([value - reach, value + reach]);
+        Self { value, standard_error: Some(error), interval, method: Some(method) }
+    }
+
+    /// A share of `count` samples, each in or out, with Wilson's interval.
+    pub fn share(value: f64, count: usize) -> Self {
+        let (n, z) = (count as f64, NORMAL_QUANTILE);
+        let scale = 1.0 + z * z / n;
+        let middle = (value + z * z / (2.0 * n)) / scale;
+        let reach = z / scale * (value * (1.0 - value) / n + z * z / (4.0 * n * n)).sqrt();
+        Self {
+            value,
+            standard_error: Some((value * (1.0 - value) / n).sqrt()),
+            interval: Some([middle - reach, middle + reach]),
+            method: Some(IntervalMethod::Binomial),
+        }
+    }
+}
+
+/// From the value of all samples and those without each group in turn: the standard error is
+/// √((G − 1)/G · Σ (vᵍ − mean)²).
+pub fn jackknife(value: f64, without_each: &[f64]) -> Estimate {
+    let groups = without_each.len() as f64;
+    if without_each.len() < 2 {
+        return Estimate::plain(value);
+    }
+    let mean = without_each.iter().sum::<f64>() / groups;
+    let squares: f64 = without_each.iter().map(|other| (other - mean).powi(2)).sum();
+    let error = ((groups - 1.0) / groups * squares).sqrt();
+    Estimate::with_error(value, error, without_each.len(), IntervalMethod::Jackknife)
+}
+
+const NORMAL_QUANTILE: f64 = 1.959_964;
+
+/// The 97.5 % quantile of Student's distribution, by Cornish and Fisher's expansion from the normal one: right to 1 % from
+/// three degrees of freedom on.
+fn quantile_of_student(freedom: usize) -> f64 {
+    let (z, n) = (NORMAL_QUANTILE, freedom.max(1) as f64);
+    let (z3, z5) = (z.powi(3), z.powi(5));
+    let third = (3.0 * z.powi(7) + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / 384.0;
+    z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n) + third / n.powi(3)
+}

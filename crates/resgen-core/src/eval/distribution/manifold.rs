@@ -1,0 +1,112 @@
+//! Improved precision and recall (arXiv 1904.06991): how many samples lie where the reference lies, and how much of the
+//! reference lies where samples do. A set lies within the balls around its points, each as wide as its k-th nearest
+//! neighbour of the same set is far.
+
+use faer::{Accum, Mat, MatRef};
+use rayon::prelude::*;
+
+use super::interval::Estimate;
+use super::matrix::{Rows, centred, multiply};
+use crate::error::{Error, Result};
+
+/// Rows whose distances to all others are in memory at once.
+const BLOCK: usize = 256;
+
+/// Where a set lies.
+pub struct Manifold {
+    points: Vec<f64>,  // [N, F], less the centre
+    squares: Vec<f64>, // [N], squared lengths
+    radii: Vec<f64>,   // [N], squared distances to the k-th nearest
+    centre: Vec<f64>,  // [F]
+}
+
+impl Manifold {
+    /// # Errors
+    /// [`Error::Argument`] for no neighbours, or not more rows than neighbours.
+    pub fn of(rows: &Rows, neighbours: usize) -> Result<Self> {
+        if neighbours == 0 || rows.count() <= neighbours {
+            let reason =
+                format!("expected more than {neighbours} for that many neighbours, found {}", rows.count());
+            return Err(Error::argument("pictures", reason));
+        }
+        // Distances do not change, and lose fewer digits near the origin.
+        let centre = mean(rows);
+        let points = centred(rows.values(), rows.width(), &centre);
+        let squares = squared_lengths(&points, rows.width());
+        let mut manifold = Self { points, squares, radii: Vec::new(), centre };
+        let mut radii = Vec::with_capacity(rows.count());
+        manifold.for_each_block(&manifold.points, |distances| {
+            let nearest = distances.par_chunks_exact_mut(rows.count()).map(|row| {
+                // A point is the nearest to itself.
+                *row.select_nth_unstable_by(neighbours, f64::total_cmp).1
+            });
+            radii.par_extend(nearest);
+        });
+        manifold.radii = radii;
+        Ok(manifold)
+    }
+
+    /// The share of rows that lie within any of its balls.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for features of another width, [`Error::Argument`] for none.
+    pub fn share_of(&self, rows: &Rows) -> Result<Estimate> {
+        if rows.width() != self.centre.len() {
+            return Err(Error::mismatch("width of the features", self.centre.len(), rows.width()));
+        }
+        if rows.count() == 0 {
+            return Err(Error::argument("pictures", "expected some, found none"));
+        }
+        let points = centred(rows.values(), rows.width(), &self.centre);
+        let mut within = 0;
+        self.for_each_block(&points, |distances| {
+            let is_within =
+                |row: &&mut [f64]| row.iter().zip(&self.radii).any(|(distance, radius)| distance <= radius);
+            within += distances.par_chunks_exact_mut(self.radii.len()).filter(is_within).count();
+        });
+        Ok(Estimate::share(within as f64 / rows.count() as f64, rows.count()))
+    }
+
+    /// Hands out the squared distances of some points to all of its own, `[rows, N]`, block by block.
+    fn for_each_block(&self, points: &[f64], mut take: impl FnMut(&mut [f64])) {
+        let width = self.centre.len();
+        let own = MatRef::from_row_major_slice(&self.points, self.squares.len(), width);
+        for block in points.chunks(BLOCK * width) {
+            let rows = MatRef::from_row_major_slice(block, block.len() / width, width);
+            let mut products = Mat::zeros(self.squares.len(), rows.nrows());
+            multiply(products.as_mut(), Accum::Replace, own, rows.transpose());
+            let lengths = squared_lengths(block, width);
+            let mut distances = vec![0.0; lengths.len() * self.squares.len()];
+            distances.par_chunks_exact_mut(self.squares.len()).zip(&lengths).enumerate().for_each(
+                |(row, (out, length))| {
+                    for ((index, out), square) in out.iter_mut().enumerate().zip(&self.squares) {
+                        *out = (square + length - 2.0 * products[(index, row)]).max(0.0);
+                    }
+                },
+            );
+            take(&mut distances);
+        }
+    }
+}
+
+/// Precision of the samples and recall of the reference.
+///
+/// # Errors
+/// As [`Manifold::of`] and [`Manifold::share_of`].
+pub fn precision_and_recall(samples: &Rows, reference: &Rows, neighbours: usize) -> Result<[Estimate; 2]> {
+    samples.expect_width_of(reference)?;
+    let precision = Manifold::of(reference, neighbours)?.share_of(samples)?;
+    Ok([precision, Manifold::of(samples, neighbours)?.share_of(reference)?])
+}
+
+fn mean(rows: &Rows) -> Vec<f64> {
+    let mut sums = vec![0.0; rows.width()];
+    for row in rows.values().chunks_exact(rows.width()) {
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    sums.into_iter().map(|sum| sum / rows.count() as f64).collect()
+}
+
+fn squared_lengths(points: &[f64], width: usize) -> Vec<f64> {
+    points.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect()
+}

@@ -1,0 +1,10 @@
+//! Networks that look at pictures, to judge them: what a trained tokenizer or generator is measured by.
+
+mod inception;
+mod lpips;
+mod resize;
+mod weights;
+
+pub use inception::{Inception, InceptionFeatures};
+pub use lpips::Lpips;
+pub use resize::InceptionResize;

@@ -1,0 +1,1 @@
+"""Small tensors that the Rust tests check."""
