@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use resgen_core::features::ClassifierHeader;
+use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
 use resgen_core::train::generator::{Generator, GeneratorHeader};
-use resgen_core::train::model_file::ModelFile;
+use resgen_core::train::model_file::{self, ModelFile};
 use resgen_core::train::tokenizer::TokenizerHeader;
 use resgen_core::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -59,6 +61,21 @@ pub fn generator(path: &Path, device: &Device) -> Result<Generator> {
     let header = with_header(&path, &file, GENERATOR)?;
     Generator::from_file(&ModelFile { header, tensors: file.tensors }, device)
         .map_err(|error| Error::file(&path, error))
+}
+
+/// The classifier in `path`; none where the file is no model of resgen, but perhaps weights that others trained.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] name the file: it cannot be read, or holds another model of resgen.
+pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)>> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let file = match ModelFile::<Value>::from_bytes(&bytes) {
+        Ok(file) => file,
+        Err(reason) if model_file::claims_to_be_one(&bytes) => return Err(Error::file(path, reason)),
+        Err(_) => return Ok(None),
+    };
+    let header = with_header(path, &file, "classifier")?;
+    Ok(Some((header, file.tensors)))
 }
 
 /// As headers spell it.

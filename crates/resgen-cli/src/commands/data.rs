@@ -1,4 +1,4 @@
-//! `data inspect`: what is in a folder of pictures.
+//! `data inspect` and `data pack`: what is in a folder of pictures, and the folder as one file.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +7,7 @@ use resgen_core::data::inspect::{InspectOptions, Inspection, Spread, inspect};
 use resgen_core::data::{Layout, Problem};
 use resgen_core::progress::Progress;
 
+use crate::commands::pack;
 use crate::context::Context;
 use crate::named;
 use crate::progress::TerminalProgress;
@@ -19,6 +20,8 @@ const LISTED: usize = 20;
 pub enum Command {
     /// Read every picture of a folder and tell what there is: classes, sizes, formats, problems.
     Inspect(Arguments),
+    /// Put pictures into a NumPy archive, as ADM's evaluation reads them.
+    Pack(pack::Arguments),
 }
 
 /// How pictures lie in a folder.
@@ -54,7 +57,13 @@ pub struct Arguments {
 /// # Errors
 /// Where the folder cannot serve, or the sheet cannot be written.
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
-    let Command::Inspect(arguments) = command;
+    match command {
+        Command::Inspect(arguments) => look(&arguments, context),
+        Command::Pack(arguments) => pack::run(&arguments, context),
+    }
+}
+
+fn look(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let options = InspectOptions {
         layout: arguments.layout.layout,
         size: arguments.size,
@@ -69,7 +78,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     if let (Some(path), Some(sheet)) = (&arguments.sheet, &found.sheet) {
         sheet.save_png(path)?;
     }
-    context.output.print(&found, |found| text(&arguments, found))
+    context.output.print(&found, |found| text(arguments, found))
 }
 
 /// The progress of reading; pictures are counted by several threads, out of order.

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod eval;
 pub mod export;
 pub mod inspect;
+mod pack;
 mod reconstruct;
 pub mod sample;
 pub mod tokenize;

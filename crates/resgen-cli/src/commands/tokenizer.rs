@@ -74,5 +74,5 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
         &device,
     );
     let mut learner = arguments.naming_config(learner)?;
-    arguments.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+    arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
 }

@@ -37,7 +37,7 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
     let experiment: GeneratorExperiment = arguments.load()?;
     let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
-    let has_begun = arguments.has_begun()?;
+    let has_begun = arguments.run.has_begun()?;
 
     let tokenizer = model::tokenizer(&experiment.codes.tokenizer, &device)?;
     let cache = TokenCache::open(&experiment.codes.cache)?;
@@ -59,7 +59,7 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
         let begun = learner.start_from(model::generator(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }
-    arguments.train(&mut learner, &mut source, (&experiment, run), context)
+    arguments.run.train(&mut learner, &mut source, (&experiment, run), context)
 }
 
 /// Codes spread evenly over the cache.

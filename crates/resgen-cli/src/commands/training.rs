@@ -25,17 +25,25 @@ pub struct TrainingArguments {
     /// The experiment, a TOML file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The folder of the run: checkpoints, logs, previews and the model.
-    #[arg(long, value_name = "RUN")]
-    out: PathBuf,
     /// Replace a value of the config, by its dotted key. Can be given more than once.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Where the run is.
+    #[command(flatten)]
+    pub run: RunArguments,
+    #[command(flatten)]
+    precision: PrecisionArgument,
+}
+
+/// The folder of a run.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The folder of the run: checkpoints, logs, previews and the model.
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
     /// Go on where the run in the folder stopped. Starts a run where there is none.
     #[arg(long)]
     resume: bool,
-    #[command(flatten)]
-    precision: PrecisionArgument,
 }
 
 impl TrainingArguments {
@@ -63,15 +71,25 @@ impl TrainingArguments {
         })
     }
 
+    /// As [`RunArguments::prepare_folder`].
+    ///
+    /// # Errors
+    /// As there; an error about a key of the config names its file.
+    pub fn prepare_folder<C: Serialize>(&self, experiment: &C) -> anyhow::Result<()> {
+        self.naming_config(self.run.prepare_folder(experiment))
+    }
+}
+
+impl RunArguments {
     /// Makes the run's folder, or makes sure that the run in it is this one.
     ///
     /// # Errors
     /// As [`resume::check`]; [`Error::Io`] where the folder cannot be made.
-    pub fn prepare_folder<C: Serialize>(&self, experiment: &C) -> anyhow::Result<()> {
+    pub fn prepare_folder<C: Serialize>(&self, experiment: &C) -> resgen_core::Result<()> {
         let start = if self.resume { Start::Resume } else { Start::Fresh };
-        self.naming_config(resume::check(&self.out, &serde_json::to_value(experiment)?, start))?;
-        std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
-        Ok(())
+        let config = serde_json::to_value(experiment).map_err(|error| Error::file(&self.out, error))?;
+        resume::check(&self.out, &config, start)?;
+        std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))
     }
 
     /// Whether the folder holds a run that will go on.
@@ -93,6 +111,21 @@ impl TrainingArguments {
         (experiment, settings): (&C, &RunConfig),
         context: &Context,
     ) -> anyhow::Result<()> {
+        let outcome = self.outcome(learner, source, (experiment, settings), context)?;
+        context.output.print(&outcome, |outcome| self.text(outcome))
+    }
+
+    /// Trains.
+    ///
+    /// # Errors
+    /// As [`run::run`].
+    pub fn outcome<L: Learner, C: Serialize>(
+        &self,
+        learner: &mut L,
+        source: &mut dyn BatchSource<Batch = L::Batch>,
+        (experiment, settings): (&C, &RunConfig),
+        context: &Context,
+    ) -> anyhow::Result<Outcome> {
         let stop = signals::stop_flag()?;
         let mut progress = TerminalProgress::default();
         let run_context = RunContext {
@@ -102,12 +135,11 @@ impl TrainingArguments {
             stop: &stop,
             workers: context.at_once(),
         };
-        let outcome = run::run(learner, source, settings, run_context)?;
-        drop(progress);
-        context.output.print(&outcome, |outcome| self.text(outcome))
+        Ok(run::run(learner, source, settings, run_context)?)
     }
 
-    fn text(&self, outcome: &Outcome) -> String {
+    /// How a run ended, in words.
+    pub fn text(&self, outcome: &Outcome) -> String {
         match outcome {
             Outcome::Finished { model, skipped, unreadable } => {
                 let counts = [

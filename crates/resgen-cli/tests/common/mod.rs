@@ -99,7 +99,8 @@ impl Workplace {
 pub const TRAIN_TOKENIZER: [&str; 6] =
     ["tokenizer", "train", "--config", "tokenizer.toml", "--out", "runs/tokenizer"];
 
-const TOKENIZER: &str = r#"
+/// The config of the tiny tokenizer.
+pub const TOKENIZER: &str = r#"
 licence = "CC0-1.0"
 
 [data]

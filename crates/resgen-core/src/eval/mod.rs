@@ -3,6 +3,9 @@
 pub mod distribution;
 pub mod growth;
 pub mod held_out;
+pub mod images;
+pub mod manifest;
+pub mod nearest;
 pub mod neighbours;
 pub mod reconstruction;
 pub mod similarity;
@@ -11,4 +14,4 @@ pub mod words;
 pub use growth::{Growth, draw_growths};
 pub use held_out::{HeldOutLoss, held_out_loss};
 pub use neighbours::{Labelled, Neighbour, NeighbourReport, neighbours};
-pub use reconstruction::{DepthQuality, ReconstructionReport, measure};
+pub use reconstruction::{DepthQuality, Judges, ReconstructionReport, measure};

@@ -1,29 +1,47 @@
 //! What a tokenizer keeps of a picture, and how it uses its codes.
 //!
 //! 1. Encode every picture of a pass once.
-//! 2. For every depth m asked for: decode the first m codes of each position, clamp to [−1, 1], and take
-//!    the mean squared error of the picture.
-//! 3. PSNR = 10 log₁₀(2² / MSE), where 2 is the range of a pixel.
+//! 2. For every depth m asked for: decode the first m codes of each position, clamp to [−1, 1], and compare with the picture:
+//!    PSNR = 10 log₁₀(2² / MSE), where 2 is the range of a pixel, SSIM, MS-SSIM, and LPIPS where its weights are given.
+//! 3. Where a network is given: round what is decoded to bytes, as it would be stored, and take the Fréchet distance of all
+//!    of it to all pictures.
 
 use std::fmt::Write;
 
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
 
+use super::distribution::{Estimate, Frechet, GroupedMoments, Moments, RunningMean};
+use super::similarity::{MIN_SIDE_MS_SSIM, MIN_SIDE_SSIM, Pair};
 use crate::data::{Pass, PassBatch, Problem};
 use crate::error::{Error, Result};
+use crate::features::{Extractor, ExtractorIdentity, Lpips};
 use crate::rvq::{Codes, DepthUsage, Usage};
+use crate::signal::Picture;
 use crate::tokenizer::ImageTokenizer;
 use crate::workers::Workers;
 
 /// Errors below this count as this: a perfect picture has a PSNR of 100 dB, not an infinite one.
 const LEAST_MSE: f64 = 4e-10;
+/// Groups of the pictures that the interval of a Fréchet distance comes from.
+const GROUPS: usize = 10;
+
+/// Networks that judge reconstructions.
+#[derive(Clone, Copy, Default)]
+pub struct Judges<'a> {
+    /// For LPIPS.
+    pub lpips: Option<&'a Lpips>,
+    /// For the Fréchet distance.
+    pub extractor: Option<&'a Extractor>,
+}
 
 /// How well pictures come back from their codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReconstructionReport {
     /// Pictures measured.
     pub pictures: usize,
+    /// The network that Fréchet distances are measured with.
+    pub extractor: Option<ExtractorIdentity>,
     /// One entry per depth asked for, in that order.
     pub depths: Vec<DepthQuality>,
     /// How the codes of each depth are used, coarsest first; all D of them.
@@ -42,19 +60,52 @@ pub struct DepthQuality {
     /// PSNR of that mean error, in dB: bad pictures weigh most.
     pub psnr_of_mean: f64,
     /// Mean over pictures of each one's PSNR, in dB: the number papers usually give. At most 100.
-    pub mean_psnr: f64,
+    pub psnr: Estimate,
+    /// Mean SSIM, where pictures are large enough.
+    pub ssim: Option<Estimate>,
+    /// Mean MS-SSIM, where pictures are large enough.
+    pub ms_ssim: Option<Estimate>,
+    /// Mean LPIPS, where its weights were given.
+    pub lpips: Option<Estimate>,
+    /// Fréchet distance of all reconstructions to all pictures, where a network was given: rFID if it is Inception.
+    pub frechet_distance: Option<Estimate>,
 }
+
+/// A column of the report's table: its title, the digits to show, and its values.
+type Column = (&'static str, usize, fn(&DepthQuality) -> Option<Estimate>);
 
 impl ReconstructionReport {
     /// Two tables in Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!("{} pictures, {} unreadable\n\n", self.pictures, self.problems.len());
-        text +=
-            "| depths decoded | mean PSNR, dB | PSNR of the mean error, dB | MSE |\n|---:|---:|---:|---:|\n";
+        let is_inception = self.extractor.as_ref().is_some_and(|extractor| extractor.is_inception());
+        let columns: [Column; 6] = [
+            ("mean PSNR, dB", 2, |quality| Some(quality.psnr)),
+            ("PSNR of the mean error, dB", 2, |quality| Some(Estimate::plain(quality.psnr_of_mean))),
+            ("SSIM", 4, |quality| quality.ssim),
+            ("MS-SSIM", 4, |quality| quality.ms_ssim),
+            ("LPIPS", 4, |quality| quality.lpips),
+            (if is_inception { "rFID" } else { "rFD" }, 3, |quality| quality.frechet_distance),
+        ];
+        let columns: Vec<&Column> = columns
+            .iter()
+            .filter(|(_, _, value)| self.depths.iter().any(|quality| value(quality).is_some()))
+            .collect();
+        let mut text = format!("{} pictures, {} unreadable", self.pictures, self.problems.len());
+        if let Some(ExtractorIdentity { name, fingerprint, input, .. }) = &self.extractor {
+            let short = &fingerprint[..fingerprint.len().min(8)];
+            text += &format!("; Fréchet distances by {name} {short} ({input})");
+        }
+        text += "\n\n| depths decoded |";
+        // Writing to a text cannot fail.
+        columns.iter().for_each(|(title, ..)| text += &format!(" {title} |"));
+        text += &format!("\n|---:|{}\n", "---:|".repeat(columns.len()));
         for quality in &self.depths {
-            let DepthQuality { depth, mse, psnr_of_mean, mean_psnr } = quality;
-            // Writing to a text cannot fail.
-            let _ = writeln!(text, "| {depth} | {mean_psnr:.2} | {psnr_of_mean:.2} | {mse:.6} |");
+            text += &format!("| {} |", quality.depth);
+            for (_, digits, value) in &columns {
+                let shown = value(quality).map_or_else(String::new, |found| found.shown(*digits));
+                text += &format!(" {shown} |");
+            }
+            text.push('\n');
         }
         text += "\n| depth | codes used | perplexity |\n|---:|---:|---:|\n";
         for (depth, usage) in self.usage.iter().enumerate() {
@@ -75,6 +126,7 @@ pub fn measure(
     tokenizer: &ImageTokenizer,
     mut pass: Pass,
     depths: &[usize],
+    judges: Judges,
     workers: &Workers,
 ) -> Result<ReconstructionReport> {
     let config = tokenizer.config();
@@ -82,7 +134,8 @@ pub fn measure(
         let reason = format!("expected some of 1 to {}, found {depths:?}", config.depth);
         return Err(Error::argument("depths", reason));
     }
-    let mut sums = vec![Sums::default(); depths.len()];
+    let mut sums: Vec<Sums> = depths.iter().map(|_| Sums::default()).collect();
+    let mut originals: Option<Moments> = None;
     let mut usage = Usage::new(config.depth, config.vocabulary);
     let mut problems = Vec::new();
     loop {
@@ -92,10 +145,14 @@ pub fn measure(
         }
         problems.extend(batches.iter_mut().flat_map(|batch| batch.problems.drain(..)));
         batches.retain(|batch| !batch.items.is_empty());
-        for measured in workers.run(batches, |_, batch| Measured::of(tokenizer, batch, depths))? {
-            usage.add(&measured.codes);
-            for (sums, errors) in sums.iter_mut().zip(&measured.errors) {
-                errors.iter().for_each(|&error| sums.add(error));
+        for seen in workers.run(batches, |_, batch| Seen::of(tokenizer, batch, depths, judges))? {
+            usage.add(&seen.codes);
+            if let Some(features) = &seen.features {
+                let width = features.len() / seen.codes.batch();
+                originals.get_or_insert_with(|| Moments::new(width)).add(features)?;
+            }
+            for (sums, depth) in sums.iter_mut().zip(seen.depths) {
+                sums.add(depth)?;
             }
         }
     }
@@ -103,44 +160,99 @@ pub fn measure(
     if pictures == 0 {
         return Err(Error::argument("pictures", "none of them can be read"));
     }
-    let depths = depths.iter().zip(&sums).map(|(&depth, sums)| sums.quality(depth)).collect();
-    Ok(ReconstructionReport { pictures, depths, usage: usage.per_depth(), problems })
+    let frechet =
+        originals.filter(|originals| originals.count() > 1).map(|seen| Frechet::to(&seen)).transpose()?;
+    let qualities = depths.iter().zip(&sums).map(|(&depth, sums)| sums.quality(depth, frechet.as_ref()));
+    Ok(ReconstructionReport {
+        pictures,
+        extractor: judges.extractor.map(|extractor| extractor.identity().clone()),
+        depths: qualities.collect::<Result<_>>()?,
+        usage: usage.per_depth(),
+        problems,
+    })
 }
 
 /// What one batch tells.
-struct Measured {
+struct Seen {
     codes: Codes,
-    errors: Vec<Vec<f64>>, // one list of the pictures' mean squared errors per depth asked for
+    features: Option<Vec<f32>>, // of the pictures themselves
+    depths: Vec<SeenDepth>,
 }
 
-impl Measured {
-    fn of(tokenizer: &ImageTokenizer, batch: PassBatch, depths: &[usize]) -> Result<Self> {
+/// What one batch tells at one depth.
+struct SeenDepth {
+    pictures: Vec<Judged>,
+    features: Option<Vec<f32>>,
+}
+
+/// One picture beside its reconstruction.
+#[derive(Clone, Copy, Default)]
+struct Judged {
+    mse: f64,
+    ssim: Option<f64>,
+    ms_ssim: Option<f64>,
+    lpips: Option<f64>,
+}
+
+impl Seen {
+    fn of(tokenizer: &ImageTokenizer, batch: PassBatch, depths: &[usize], judges: Judges) -> Result<Self> {
         let (pictures, side) = (batch.items.len(), tokenizer.config().resolution);
-        let picture = 3 * side * side;
-        if batch.pixels.len() != pictures * picture {
-            return Err(Error::mismatch("pixels of a batch", pictures * picture, batch.pixels.len()));
+        if batch.pixels.len() != pictures * 3 * side * side {
+            return Err(Error::mismatch("pixels of a batch", pictures * 3 * side * side, batch.pixels.len()));
         }
         let device = tokenizer.books().vectors().device();
         let pixels = TensorData::new(batch.pixels.clone(), [pictures, 3, side, side]);
-        let codes = tokenizer.encode(Tensor::from_data(pixels, &device))?;
-        let errors_at = |&depth: &usize| {
-            let decoded = tokenizer.decode(&codes.truncated(depth)?)?.try_into_vec_as::<f32>();
-            let decoded = decoded.map_err(Error::device)?;
-            let pairs = decoded.chunks_exact(picture).zip(batch.pixels.chunks_exact(picture));
-            Ok(pairs.map(|(decoded, original)| mean_squared_error(decoded, original)).collect())
+        let pixels = Tensor::<4>::from_data(pixels, &device);
+        let codes = tokenizer.encode(pixels.clone())?;
+        let at_depth = |&depth: &usize| {
+            let decoded = tokenizer.decode(&codes.truncated(depth)?)?.clamp(-1.0, 1.0);
+            SeenDepth::of(decoded, (&pixels, &batch.pixels), side, judges)
         };
-        let errors = depths.iter().map(errors_at).collect::<Result<_>>()?;
-        Ok(Self { codes, errors })
+        let depths = depths.iter().map(at_depth).collect::<Result<_>>()?;
+        Ok(Self { depths, features: features(judges, &batch.pixels, side)?, codes })
     }
 }
 
-/// The mean squared error of a decoded picture; a pixel beyond black or white counts as black or white.
-fn mean_squared_error(decoded: &[f32], original: &[f32]) -> f64 {
-    let squares = decoded.iter().zip(original).map(|(decoded, original)| {
-        let error = f64::from(decoded.clamp(-1.0, 1.0)) - f64::from(*original);
-        error * error
-    });
-    squares.sum::<f64>() / original.len() as f64
+impl SeenDepth {
+    fn of(decoded: Tensor<4>, originals: (&Tensor<4>, &[f32]), side: usize, judges: Judges) -> Result<Self> {
+        let distances = match judges.lpips {
+            Some(lpips) => {
+                let distances = lpips.distance(decoded.clone(), originals.0.clone())?;
+                Some(distances.try_into_vec_as::<f32>().map_err(Error::device)?)
+            }
+            None => None,
+        };
+        let decoded = decoded.try_into_vec_as::<f32>().map_err(Error::device)?;
+        let picture = 3 * side * side;
+        let pairs = decoded.chunks_exact(picture).zip(originals.1.chunks_exact(picture)).enumerate();
+        let judged = pairs.map(|(index, (decoded, original))| {
+            let pair = Pair::new(&levels(decoded), &levels(original), [side; 2])?;
+            // A level is 127.5 times as much as a pixel in [−1, 1].
+            Ok(Judged {
+                mse: pair.mean_squared_error() / (127.5 * 127.5),
+                ssim: (side >= MIN_SIDE_SSIM).then(|| pair.ssim()).transpose()?,
+                ms_ssim: (side >= MIN_SIDE_MS_SSIM).then(|| pair.ms_ssim()).transpose()?,
+                lpips: distances.as_ref().map(|distances| f64::from(distances[index])),
+            })
+        });
+        Ok(Self { pictures: judged.collect::<Result<_>>()?, features: features(judges, &decoded, side)? })
+    }
+}
+
+/// What the judges' network says of pictures rounded to bytes.
+fn features(judges: Judges, pixels: &[f32], side: usize) -> Result<Option<Vec<f32>>> {
+    let Some(extractor) = judges.extractor else { return Ok(None) };
+    let picture = |pixels: &[f32]| Ok(Picture::from_unit(pixels, side as u32, side as u32)?.into_rgb());
+    let levels = pixels.chunks_exact(3 * side * side).map(picture).collect::<Result<Vec<_>>>()?;
+    Ok(Some(extractor.look(&levels.concat(), [side; 2])?.pooled))
+}
+
+/// Pixels in [−1, 1] `[3, S, S]` as levels of 0 to 255 `[S, S, 3]`.
+fn levels(pixels: &[f32]) -> Vec<f32> {
+    let plane = pixels.len() / 3;
+    (0..plane)
+        .flat_map(|place| [0, 1, 2].map(|channel| (pixels[channel * plane + place] + 1.0) * 127.5))
+        .collect()
 }
 
 /// In dB, for pixels in [−1, 1].
@@ -153,19 +265,53 @@ fn psnr(mse: f64) -> f64 {
 struct Sums {
     pictures: usize,
     error: f64,
-    psnr: f64,
+    psnr: RunningMean,
+    ssim: RunningMean,
+    ms_ssim: RunningMean,
+    lpips: RunningMean,
+    moments: Option<GroupedMoments>,
 }
 
 impl Sums {
-    fn add(&mut self, error: f64) {
-        self.pictures += 1;
-        self.error += error;
-        self.psnr += psnr(error);
+    fn add(&mut self, seen: SeenDepth) -> Result<()> {
+        let count = seen.pictures.len();
+        for picture in seen.pictures {
+            self.add_picture(picture);
+        }
+        if let Some(features) = seen.features {
+            let width = features.len() / count;
+            self.moments.get_or_insert_with(|| GroupedMoments::new(width, GROUPS)).add(&features)?;
+        }
+        Ok(())
     }
 
-    fn quality(&self, depth: usize) -> DepthQuality {
+    fn add_picture(&mut self, picture: Judged) {
+        self.pictures += 1;
+        self.error += picture.mse;
+        self.psnr.add(psnr(picture.mse));
+        let rest = [
+            (&mut self.ssim, picture.ssim),
+            (&mut self.ms_ssim, picture.ms_ssim),
+            (&mut self.lpips, picture.lpips),
+        ];
+        for (mean, value) in rest {
+            value.into_iter().for_each(|value| mean.add(value));
+        }
+    }
+
+    fn quality(&self, depth: usize, frechet: Option<&Frechet>) -> Result<DepthQuality> {
         let mse = self.error / self.pictures as f64;
-        DepthQuality { depth, mse, psnr_of_mean: psnr(mse), mean_psnr: self.psnr / self.pictures as f64 }
+        let distance = |(frechet, moments): (&Frechet, &GroupedMoments)| frechet.of_groups(moments);
+        Ok(DepthQuality {
+            depth,
+            mse,
+            psnr_of_mean: psnr(mse),
+            psnr: self.psnr.estimate().unwrap_or(Estimate::plain(f64::NAN)),
+            ssim: self.ssim.estimate(),
+            ms_ssim: self.ms_ssim.estimate(),
+            lpips: self.lpips.estimate(),
+            frechet_distance: frechet.zip(self.moments.as_ref()).map(distance).transpose()?,
+        })
     }
 }
 
@@ -196,14 +342,14 @@ mod tests {
 
     #[test]
     fn errors_and_their_two_means() {
-        // 0.9 is off by 0.4, and 1.5 counts as 1: (0.16 + 0) / 2.
-        assert!((mean_squared_error(&[0.9, 1.5], &[0.5, 1.0]) - 0.08).abs() < 1e-7);
         let mut sums = Sums::default();
-        sums.add(0.04);
-        sums.add(0.0004);
-        let quality = sums.quality(3);
+        for mse in [0.04, 0.0004] {
+            sums.add_picture(Judged { mse, ssim: Some(10.0 * mse), ..Judged::default() });
+        }
+        let quality = sums.quality(3, None).unwrap();
+        assert!((quality.ssim.unwrap().value - 0.202).abs() < 1e-12 && quality.lpips.is_none());
         // 10 log₁₀ 100 = 20 dB and 40 dB; the mean error is 0.0202, 22.967 dB.
-        assert!((quality.mean_psnr - 30.0).abs() < 1e-9);
+        assert!((quality.psnr.value - 30.0).abs() < 1e-9);
         assert!((quality.mse - 0.0202).abs() < 1e-12 && (quality.psnr_of_mean - 22.967).abs() < 1e-3);
         assert!((psnr(0.0) - 100.0).abs() < 1e-9);
     }
@@ -211,8 +357,12 @@ mod tests {
     #[test]
     fn a_report_is_what_encoding_and_decoding_by_hand_gives() {
         let (root, tokenizer) = (pictures(), tiny(1));
-        let found = measure(&tokenizer, pass(root.path(), 8), &[1, 2], &Workers::new(1).unwrap()).unwrap();
-        let more = measure(&tokenizer, pass(root.path(), 8), &[1, 2], &Workers::new(3).unwrap()).unwrap();
+        let found =
+            measure(&tokenizer, pass(root.path(), 8), &[1, 2], Judges::default(), &Workers::new(1).unwrap())
+                .unwrap();
+        let more =
+            measure(&tokenizer, pass(root.path(), 8), &[1, 2], Judges::default(), &Workers::new(3).unwrap())
+                .unwrap();
         assert_eq!(found, more);
         assert_eq!((found.pictures, found.problems.len(), found.usage.len()), (5, 1, 2));
         assert_eq!(found.depths.iter().map(|quality| quality.depth).collect::<Vec<_>>(), [1, 2]);
@@ -225,17 +375,32 @@ mod tests {
             expected += f64::from(squared) * batch.items.len() as f64 / 5.0;
         }
         assert!((found.depths[1].mse - expected).abs() < 1e-6, "{found:?} {expected}");
-        assert!(found.depths[1].mean_psnr >= found.depths[1].psnr_of_mean);
+        assert!(found.depths[1].psnr.value >= found.depths[1].psnr_of_mean);
     }
 
     #[test]
     fn a_table_has_a_line_a_depth() {
-        let quality = DepthQuality { depth: 2, mse: 0.0004, psnr_of_mean: 40.0, mean_psnr: 41.256 };
+        let quality = DepthQuality {
+            depth: 2,
+            mse: 0.0004,
+            psnr_of_mean: 40.0,
+            psnr: Estimate::plain(41.256),
+            ssim: None,
+            ms_ssim: None,
+            lpips: None,
+            frechet_distance: Some(Estimate { interval: Some([1.0, 2.0]), ..Estimate::plain(1.5) }),
+        };
         let usage = vec![DepthUsage { used: 0.5, perplexity: 3.26 }];
-        let report = ReconstructionReport { pictures: 7, depths: vec![quality], usage, problems: Vec::new() };
+        let report = ReconstructionReport {
+            pictures: 7,
+            extractor: None,
+            depths: vec![quality],
+            usage,
+            problems: Vec::new(),
+        };
         let text = report.markdown();
         assert!(text.starts_with("7 pictures, 0 unreadable\n\n| depths decoded"), "{text}");
-        assert!(text.contains("\n| 2 | 41.26 | 40.00 | 0.000400 |\n"), "{text}");
+        assert!(text.contains("\n| 2 | 41.26 | 40.00 | 1.500 (1.000–2.000) |\n"), "{text}");
         assert!(text.ends_with("\n| 1 | 50.0 % | 3.3 |\n"), "{text}");
     }
 
@@ -243,7 +408,9 @@ mod tests {
     fn what_cannot_be_measured_is_refused() {
         let (root, tokenizer, workers) = (pictures(), tiny(1), Workers::new(1).unwrap());
         let refused = |depths: &[usize], size| {
-            measure(&tokenizer, pass(root.path(), size), depths, &workers).unwrap_err().to_string()
+            measure(&tokenizer, pass(root.path(), size), depths, Judges::default(), &workers)
+                .unwrap_err()
+                .to_string()
         };
         assert!(refused(&[], 8).contains("expected some of 1 to 2, found []"));
         assert!(refused(&[1, 3], 8).contains("found [1, 3]"));
@@ -251,6 +418,6 @@ mod tests {
         assert!(refused(&[1], 4).starts_with("pixels of a batch: expected 384, found 96"));
         let broken = tempfile::tempdir().unwrap();
         std::fs::write(broken.path().join("1.png"), b"no picture").unwrap();
-        assert!(measure(&tokenizer, pass(broken.path(), 8), &[1], &workers).is_err());
+        assert!(measure(&tokenizer, pass(broken.path(), 8), &[1], Judges::default(), &workers).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Training: one loop, its optimizer, its checkpoints and its logs.
 
 pub mod checkpoint;
+pub mod classifier;
 pub mod config;
 pub mod generator;
 pub mod learner;

@@ -97,6 +97,17 @@ impl<H: Serialize + for<'de> Deserialize<'de>> ModelFile<H> {
     }
 }
 
+/// Whether these are the bytes of a model file of resgen, damaged perhaps, and not of one that others wrote.
+pub fn claims_to_be_one(bytes: &[u8]) -> bool {
+    let Some(length) = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
+        return false;
+    };
+    let end = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(8);
+    let header = &bytes[8..bytes.len().min(end)];
+    let key = format!("\"{HEADER_KEY}\"");
+    header.windows(key.len()).any(|window| window == key.as_bytes())
+}
+
 /// Writes tensors, and a header beside them, in the safetensors format, atomically. Returns a CRC-32 of the file.
 /// Holds one encoded tensor at a time: the state of a large network need not fit twice.
 ///

@@ -30,8 +30,13 @@ impl BatchSource for PictureSource {
         let (pictures, parts) = (batch.classes.len(), self.micro_batches);
         let size = pictures / parts;
         let values = batch.pixels.len() / parts;
-        let cut = batch.pixels.chunks(values).enumerate();
-        Ok(cut.map(|(part, pixels)| PictureBatch { pixels: pixels.to_vec(), first: part * size }).collect())
+        let cut = batch.pixels.chunks(values).zip(batch.classes.chunks(size)).enumerate();
+        let part = |(part, (pixels, classes)): (usize, (&[f32], &[u32]))| PictureBatch {
+            pixels: pixels.to_vec(),
+            classes: classes.to_vec(),
+            first: part * size,
+        };
+        Ok(cut.map(part).collect())
     }
 
     fn unreadable(&self) -> Vec<String> {

@@ -30,7 +30,7 @@ impl BatchSource for Rectangles {
             if self.broken == Some(step) && part + 1 == self.micro_batches {
                 pixels.iter_mut().rev().take(3 * SIDE * SIDE).for_each(|value| *value = f32::NAN);
             }
-            PictureBatch { pixels, first }
+            PictureBatch { pixels, classes: Vec::new(), first }
         };
         Ok((0..self.micro_batches).map(part).collect())
     }

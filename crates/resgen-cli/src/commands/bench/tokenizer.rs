@@ -127,8 +127,11 @@ impl Case for Training {
         let values = self.pixels.len() / self.parts;
         let pictures = values / (3 * self.learner.config().resolution.pow(2));
         let parts = self.pixels.chunks(values).enumerate();
-        let parts =
-            parts.map(|(part, pixels)| PictureBatch { pixels: pixels.to_vec(), first: part * pictures });
+        let parts = parts.map(|(part, pixels)| PictureBatch {
+            pixels: pixels.to_vec(),
+            classes: vec![0; pictures],
+            first: part * pictures,
+        });
         run::update(&mut self.learner, &self.workers, self.step, parts.collect(), 1e-4)?;
         self.step += 1;
         Ok(wait(&self.device)?)

@@ -1,20 +1,32 @@
 //! `eval`: how good a tokenizer or a generator is, in numbers.
 
+mod features;
+mod images;
 mod loss;
 mod neighbours;
 mod reconstruction;
+mod show;
+
+pub use images::SetArguments;
 
 use crate::context::Context;
 
 /// What is measured.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Fréchet and kernel distance, precision, recall and more of a set of pictures against another.
+    Images(images::Arguments),
+    /// Networks to measure pictures with.
+    #[command(subcommand)]
+    Features(features::Command),
     /// PSNR and codebook use of a tokenizer, per depth.
     Reconstruction(reconstruction::Arguments),
     /// A generator's training loss on codes that it was not trained on.
     Loss(loss::Arguments),
     /// The training pictures nearest to generated ones, to see that they are no copies.
     Neighbours(neighbours::Arguments),
+    /// Results of `eval images` as tables, with what may not be compared.
+    Show(show::Arguments),
 }
 
 /// Measures.
@@ -23,8 +35,11 @@ pub enum Command {
 /// Where models, pictures or codes cannot be read, or do not fit each other.
 pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     match command {
+        Command::Images(arguments) => images::run(arguments, context),
+        Command::Features(command) => features::run(command, context),
         Command::Reconstruction(arguments) => reconstruction::run(arguments, context),
         Command::Loss(arguments) => loss::run(arguments, context),
         Command::Neighbours(arguments) => neighbours::run(arguments, context),
+        Command::Show(arguments) => show::run(arguments, context),
     }
 }

@@ -4,19 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use resgen_core::data::{Pass, PassOptions, PictureFolder};
-use resgen_core::eval::measure;
+use resgen_core::eval::{Judges, measure};
+use resgen_core::features::{InceptionResize, Lpips};
 use resgen_core::train::preview::doublings;
 use resgen_core::workers::Workers;
 
 use crate::commands::data::LayoutArgument;
+use crate::commands::eval::images;
 use crate::context::Context;
 use crate::model;
+use crate::named::parser;
 
 /// Arguments of `eval reconstruction`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  resgen eval reconstruction runs/tokenizer --data heldout/")]
+  resgen eval reconstruction runs/tokenizer --data heldout/
+  resgen eval reconstruction runs/tokenizer --data heldout/ --extractor runs/features --lpips vgg16.pth --lpips-heads vgg.pth")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
     model: PathBuf,
@@ -25,6 +29,20 @@ pub struct Arguments {
     data: PathBuf,
     #[command(flatten)]
     layout: LayoutArgument,
+    /// The network that Fréchet distances of reconstructions to pictures are measured with: a classifier of `resgen eval
+    /// features train`, or the weights of InceptionV3.
+    #[arg(long, value_name = "RUN|FILE")]
+    extractor: Option<PathBuf>,
+    /// How pictures are brought to Inception's size, as in `resgen eval images`.
+    #[arg(long, default_value = "tf1-bilinear", value_name = "NAME",
+        value_parser = parser::<InceptionResize>(&["tf1-bilinear", "pytorch-bilinear", "pil-bicubic"]))]
+    resize: InceptionResize,
+    /// Weights of torchvision's VGG16, for LPIPS.
+    #[arg(long, value_name = "FILE")]
+    lpips: Option<PathBuf>,
+    /// The linear heads of LPIPS, where they are in a file of their own.
+    #[arg(long, value_name = "FILE", requires = "lpips")]
+    lpips_heads: Option<PathBuf>,
 }
 
 /// Measures.
@@ -38,6 +56,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         PassOptions { batch_size: 32, size: tokenizer.config().resolution as u32, ..Default::default() };
     let pass = Pass::new(folder, &options)?;
     let depths: Vec<usize> = doublings(tokenizer.config().depth);
-    let report = measure(&tokenizer, pass, &depths, &Workers::new(context.at_once())?)?;
+    let device = context.device()?;
+    let heads = arguments.lpips_heads.as_deref();
+    let lpips = arguments.lpips.as_ref().map(|trunk| Lpips::load(trunk, heads, &device)).transpose()?;
+    let extractor = arguments.extractor.as_ref();
+    let extractor = extractor.map(|path| images::extractor(path, arguments.resize, context)).transpose()?;
+    let judges = Judges { lpips: lpips.as_ref(), extractor: extractor.as_ref() };
+    let report = measure(&tokenizer, pass, &depths, judges, &Workers::new(context.at_once())?)?;
     context.output.print(&report, |report| report.markdown())
 }

@@ -12,8 +12,8 @@ pub enum IntervalMethod {
     Splits,
     /// A share of samples that are drawn independently.
     Binomial,
-    /// Resampled samples.
-    Bootstrap,
+    /// The spread of single pictures around their mean.
+    Mean,
 }
 
 /// A number and, where it can be told, how sure it is.
@@ -35,6 +35,14 @@ impl Estimate {
         Self { value, standard_error: None, interval: None, method: None }
     }
 
+    /// In words, with so many digits after the point.
+    pub fn shown(&self, digits: usize) -> String {
+        match self.interval {
+            Some([low, high]) => format!("{:.digits$} ({low:.digits$}–{high:.digits$})", self.value),
+            None => format!("{:.digits$}", self.value),
+        }
+    }
+
     /// With a standard error known from `parts` parts.
     pub fn with_error(value: f64, error: f64, parts: usize, method: IntervalMethod) -> Self {
         let reach = error * quantile_of_student(parts.saturating_sub(1));
@@ -53,6 +61,36 @@ impl Estimate {
             standard_error: Some((value * (1.0 - value) / n).sqrt()),
             interval: Some([middle - reach, middle + reach]),
             method: Some(IntervalMethod::Binomial),
+        }
+    }
+}
+
+/// A mean, as values come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunningMean {
+    count: usize,
+    mean: f64,
+    squares: f64, // Σ (x − mean)²
+}
+
+impl RunningMean {
+    /// Takes a value.
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        let before = value - self.mean;
+        self.mean += before / self.count as f64;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// The mean with its interval; none without values.
+    pub fn estimate(&self) -> Option<Estimate> {
+        match self.count {
+            0 => None,
+            1 => Some(Estimate::plain(self.mean)),
+            count => {
+                let error = (self.squares / (count - 1) as f64 / count as f64).sqrt();
+                Some(Estimate::with_error(self.mean, error, count, IntervalMethod::Mean))
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Kernel distance (KID, arXiv 1801.01401): the unbiased squared maximum mean discrepancy with the kernel
 //! (x·y/F + 1)³.
 
-use faer::{Accum, Mat, MatRef};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
 
 use super::interval::{Estimate, jackknife};
 use super::matrix::{Rows, multiply};
@@ -59,15 +60,15 @@ fn sums(left: &Rows, right: &Rows, groups: usize) -> Vec<Vec<f64>> {
     let is_same = std::ptr::eq(left, right);
     let width = left.width();
     let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>();
-    let mut sums = vec![vec![0.0; groups]; groups];
-    for (left_block, left_values) in left.values().chunks(BLOCK * width).enumerate() {
+    let of_block = |(left_block, left_values): (usize, &[f32])| {
+        let mut sums = vec![vec![0.0; groups]; groups];
         let left_values = wide(left_values);
         let rows = MatRef::from_row_major_slice(&left_values, left_values.len() / width, width);
         for (right_block, right_values) in right.values().chunks(BLOCK * width).enumerate() {
             let right_values = wide(right_values);
             let columns = MatRef::from_row_major_slice(&right_values, right_values.len() / width, width);
             let mut products = Mat::zeros(rows.nrows(), columns.nrows());
-            multiply(products.as_mut(), Accum::Replace, rows, columns.transpose());
+            multiply(products.as_mut(), rows, columns.transpose());
             for column in 0..columns.nrows() {
                 for row in 0..rows.nrows() {
                     let (row_index, column_index) = (left_block * BLOCK + row, right_block * BLOCK + column);
@@ -78,6 +79,15 @@ fn sums(left: &Rows, right: &Rows, groups: usize) -> Vec<Vec<f64>> {
                     sums[row_index % groups][column_index % groups] += kernel;
                 }
             }
+        }
+        sums
+    };
+    let blocks: Vec<_> = left.values().par_chunks(BLOCK * width).enumerate().map(of_block).collect();
+    let mut sums = vec![vec![0.0; groups]; groups];
+    // In the blocks' order, whoever worked on them.
+    for block in blocks {
+        for (sums, block) in sums.iter_mut().flatten().zip(block.into_iter().flatten()) {
+            *sums += block;
         }
     }
     sums

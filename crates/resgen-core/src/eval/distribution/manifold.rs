@@ -2,7 +2,7 @@
 //! reference lies where samples do. A set lies within the balls around its points, each as wide as its k-th nearest
 //! neighbour of the same set is far.
 
-use faer::{Accum, Mat, MatRef};
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
 use super::interval::Estimate;
@@ -34,15 +34,9 @@ impl Manifold {
         let points = centred(rows.values(), rows.width(), &centre);
         let squares = squared_lengths(&points, rows.width());
         let mut manifold = Self { points, squares, radii: Vec::new(), centre };
-        let mut radii = Vec::with_capacity(rows.count());
-        manifold.for_each_block(&manifold.points, |distances| {
-            let nearest = distances.par_chunks_exact_mut(rows.count()).map(|row| {
-                // A point is the nearest to itself.
-                *row.select_nth_unstable_by(neighbours, f64::total_cmp).1
-            });
-            radii.par_extend(nearest);
-        });
-        manifold.radii = radii;
+        // A point is the nearest to itself.
+        let nearest = |row: &mut [f64]| *row.select_nth_unstable_by(neighbours, f64::total_cmp).1;
+        manifold.radii = manifold.of_each(&manifold.points, nearest);
         Ok(manifold)
     }
 
@@ -58,34 +52,30 @@ impl Manifold {
             return Err(Error::argument("pictures", "expected some, found none"));
         }
         let points = centred(rows.values(), rows.width(), &self.centre);
-        let mut within = 0;
-        self.for_each_block(&points, |distances| {
-            let is_within =
-                |row: &&mut [f64]| row.iter().zip(&self.radii).any(|(distance, radius)| distance <= radius);
-            within += distances.par_chunks_exact_mut(self.radii.len()).filter(is_within).count();
-        });
+        let is_within =
+            |row: &mut [f64]| row.iter().zip(&self.radii).any(|(distance, radius)| distance <= radius);
+        let within = self.of_each(&points, is_within).into_iter().filter(|is_within| *is_within).count();
         Ok(Estimate::share(within as f64 / rows.count() as f64, rows.count()))
     }
 
-    /// Hands out the squared distances of some points to all of its own, `[rows, N]`, block by block.
-    fn for_each_block(&self, points: &[f64], mut take: impl FnMut(&mut [f64])) {
+    /// Something of the squared distances of every point to all of its own, `[N]` each; block by block, side by side.
+    fn of_each<R: Send>(&self, points: &[f64], make: impl Fn(&mut [f64]) -> R + Sync) -> Vec<R> {
         let width = self.centre.len();
         let own = MatRef::from_row_major_slice(&self.points, self.squares.len(), width);
-        for block in points.chunks(BLOCK * width) {
+        let of_block = |block: &[f64]| {
             let rows = MatRef::from_row_major_slice(block, block.len() / width, width);
             let mut products = Mat::zeros(self.squares.len(), rows.nrows());
-            multiply(products.as_mut(), Accum::Replace, own, rows.transpose());
-            let lengths = squared_lengths(block, width);
-            let mut distances = vec![0.0; lengths.len() * self.squares.len()];
-            distances.par_chunks_exact_mut(self.squares.len()).zip(&lengths).enumerate().for_each(
-                |(row, (out, length))| {
-                    for ((index, out), square) in out.iter_mut().enumerate().zip(&self.squares) {
-                        *out = (square + length - 2.0 * products[(index, row)]).max(0.0);
-                    }
-                },
-            );
-            take(&mut distances);
-        }
+            multiply(products.as_mut(), own, rows.transpose());
+            let mut distances = vec![0.0; self.squares.len()];
+            let of_row = |(row, length): (usize, f64)| {
+                for ((index, out), square) in distances.iter_mut().enumerate().zip(&self.squares) {
+                    *out = (square + length - 2.0 * products[(index, row)]).max(0.0);
+                }
+                make(&mut distances)
+            };
+            squared_lengths(block, width).into_iter().enumerate().map(of_row).collect::<Vec<R>>()
+        };
+        points.par_chunks(BLOCK * width).flat_map_iter(of_block).collect()
     }
 }
 

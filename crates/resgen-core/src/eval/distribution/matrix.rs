@@ -65,18 +65,13 @@ pub(super) fn expect_finite(values: &[f32], width: usize) -> Result<()> {
     }
 }
 
-/// The cores of the pool that everything shares.
-pub(super) fn all_cores() -> Par {
-    Par::rayon(0)
-}
-
 /// Rows minus a row, in f64.
 pub(super) fn centred(values: &[f32], width: usize, centre: &[f64]) -> Vec<f64> {
     let rows = values.chunks_exact(width);
     rows.flat_map(|row| row.iter().zip(centre).map(|(value, centre)| f64::from(*value) - centre)).collect()
 }
 
-/// `out = a·b`, or `out += a·b`.
-pub(super) fn multiply(out: MatMut<'_, f64>, accum: Accum, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
-    faer::linalg::matmul::matmul(out, accum, a, b, 1.0, all_cores());
+/// `out = a·b` on one thread, so that the order of every sum is the same on any number of cores.
+pub(in crate::eval) fn multiply(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    faer::linalg::matmul::matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
 }

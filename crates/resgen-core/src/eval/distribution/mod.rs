@@ -11,10 +11,11 @@ mod moments;
 
 pub use frechet::{Frechet, frechet_distance};
 pub use inception_score::ScoreSplits;
-pub use interval::{Estimate, IntervalMethod, jackknife};
+pub use interval::{Estimate, IntervalMethod, RunningMean, jackknife};
 pub use kernel::kernel_distance;
 pub use manifold::{Manifold, precision_and_recall};
 pub use matrix::Rows;
+pub(super) use matrix::multiply;
 pub use moments::{GroupedMoments, Moments};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Mean and covariance of features, batch after batch: memory depends on the width alone.
 
-use faer::{Accum, MatMut, MatRef};
+use faer::{MatMut, MatRef};
 
 use super::matrix::{centred, expect_finite, multiply};
 use crate::error::{Error, Result};
@@ -75,7 +75,7 @@ impl Moments {
         let rows = MatRef::from_row_major_slice(&rows, count, width);
         let mut scatter = vec![0.0; width * width];
         let out = MatMut::from_row_major_slice_mut(&mut scatter, width, width);
-        multiply(out, Accum::Replace, rows.transpose(), rows);
+        multiply(out, rows.transpose(), rows);
         self.join(&Self { count: count as u64, mean, scatter });
         Ok(())
     }

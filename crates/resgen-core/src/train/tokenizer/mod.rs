@@ -45,6 +45,8 @@ const MOST_PLACING_BATCHES: u64 = 10_000;
 pub struct PictureBatch {
     /// Pixels in [−1, 1], `[B, 3, S, S]` in order.
     pub pixels: Vec<f32>,
+    /// The class of each picture.
+    pub classes: Vec<u32>,
     /// Index of the first picture within its batch; randomness is keyed by it.
     pub first: usize,
 }

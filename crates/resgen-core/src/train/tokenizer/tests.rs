@@ -19,7 +19,7 @@ fn waves() -> Vec<f32> {
 }
 
 fn batch() -> PictureBatch {
-    PictureBatch { pixels: waves(), first: 0 }
+    PictureBatch { pixels: waves(), classes: Vec::new(), first: 0 }
 }
 
 /// The same pictures at every step.
