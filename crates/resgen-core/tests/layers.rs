@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["error", "atomic", "progress", "random", "schedule", "sealed", "workers"],
     &["signal", "nn"],
-    &["rvq", "condition", "head"],
+    &["features", "rvq", "condition", "head"],
     &["mask"],
     &["tokenizer", "model"],
     &["sample"],
