@@ -4,6 +4,7 @@
 //! signal → tokenizer → rvq codes → mask → model + head → sample → rvq codes → tokenizer → signal.
 
 pub mod atomic;
+mod digest;
 pub mod error;
 pub mod progress;
 pub mod random;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, lowest first.
 const LAYERS: [&[&str]; 7] = [
-    &["error", "atomic", "progress", "random", "schedule", "sealed", "workers"],
+    &["error", "atomic", "digest", "progress", "random", "schedule", "sealed", "workers"],
     &["signal", "nn"],
     &["features", "rvq", "condition", "head"],
     &["mask"],

@@ -44,25 +44,15 @@ impl Archive {
         self.zip.index_for_name(&format!("{name}.npy")).is_some()
     }
 
-    /// The shape of an array.
-    ///
-    /// # Errors
-    /// [`Error::File`] where there is none, or its header does not read.
-    pub fn shape(&mut self, name: &str) -> Result<Vec<usize>> {
-        let array = self.array(name)?;
-        Ok(array.shape().iter().map(|&side| side as usize).collect())
-    }
-
     /// All numbers of an array of floats.
     ///
     /// # Errors
     /// [`Error::File`] where there is none, it holds something else, or is cut short.
-    pub fn doubles(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+    pub fn doubles(&mut self, name: &str) -> Result<Vec<f64>> {
         let path = self.path.clone();
         let wrong = |reason: String| Error::file(&path, format!("array `{name}`: {reason}"));
         let bytes = self.whole(name)?;
         let array = NpyFile::new(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
-        let shape = array.shape().iter().map(|&side| side as usize).collect();
         expect_rows_first(&array).map_err(&wrong)?;
         let text = array.dtype().descr();
         let values = if let DType::Plain(kind) = array.dtype()
@@ -73,8 +63,7 @@ impl Archive {
         } else {
             array.into_vec::<f64>()
         };
-        let values = values.map_err(|error| wrong(format!("expected floats, found {text}: {error}")))?;
-        Ok((shape, values))
+        values.map_err(|error| wrong(format!("expected floats, found {text}: {error}")))
     }
 
     /// All numbers of an array of whole numbers.
@@ -114,7 +103,7 @@ impl Archive {
         let path = self.path.clone();
         let wrong = |reason: String| Error::file(&path, format!("array `{PICTURES}`: {reason}"));
         let array = self.array(PICTURES)?;
-        let [count, size] = pictures_of(array.shape()).map_err(&wrong)?;
+        let (count, size) = pictures_of(array.shape()).map_err(&wrong)?;
         expect_rows_first(&array).map_err(&wrong)?;
         let text = array.dtype().descr();
         if !matches!(array.dtype(), DType::Plain(kind) if kind.type_char() == TypeChar::Uint && kind.size_field() == 1)
@@ -123,12 +112,12 @@ impl Archive {
         }
         let [height, width] = size;
         let mut numbers = array.into_inner();
-        let mut left = count[0];
+        let mut left = count;
         while left > 0 {
             let now = left.min(most.max(1));
             let mut levels = vec![0; now * height * width * 3];
             numbers.read_exact(&mut levels).map_err(|error| {
-                wrong(format!("cut short or damaged at picture {} of {}: {error}", count[0] - left, count[0]))
+                wrong(format!("cut short or damaged at picture {} of {}: {error}", count - left, count))
             })?;
             each(levels, size)?;
             left -= now;
@@ -149,9 +138,7 @@ impl Archive {
         let path = self.path.clone();
         let array = self.array(PICTURES)?;
         let found = pictures_of(array.shape());
-        let [count, size] =
-            found.map_err(|reason| Error::file(path, format!("array `{PICTURES}`: {reason}")))?;
-        Ok((count[0], size))
+        found.map_err(|reason| Error::file(path, format!("array `{PICTURES}`: {reason}")))
     }
 
     fn array(&mut self, name: &str) -> Result<NpyFile<impl Read + '_>> {
@@ -179,12 +166,12 @@ impl Archive {
     }
 }
 
-/// Number (twice) and size of pictures of a shape.
-fn pictures_of(shape: &[u64]) -> std::result::Result<[[usize; 2]; 2], String> {
+/// Number and size of pictures of a shape.
+fn pictures_of(shape: &[u64]) -> std::result::Result<(usize, [usize; 2]), String> {
     match *shape {
         [count, height, width, 3] if count > 0 && height > 0 && width > 0 => {
             let [count, height, width] = [count, height, width].map(|side| side as usize);
-            Ok([[count, count], [height, width]])
+            Ok((count, [height, width]))
         }
         _ => Err(format!("expected pictures [N, h, w, 3], found {shape:?}")),
     }

@@ -218,8 +218,8 @@ fn archive(path: &Path) -> Result<Source> {
     let mut archive = Archive::open(path)?;
     let (count, _) = archive.pictures()?;
     let labels = archive.contains(LABELS).then(|| archive.whole_numbers(LABELS)).transpose()?;
-    if labels.as_ref().is_some_and(|labels| labels.len() != count) {
-        return Err(Error::mismatch(format!("labels of {}", path.display()), count, "others"));
+    if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != count) {
+        return Err(Error::mismatch(format!("labels of {}", path.display()), count, labels.len()));
     }
     Ok(Source::Archive { count, labels })
 }

@@ -9,19 +9,18 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::distribution::{
-    Estimate, Frechet, GroupedMoments, Manifold, Moments, Rows, ScoreSplits, kernel_distance,
+    Estimate, Frechet, GroupedMoments, Moments, Rows, ScoreSplits, kernel_distance, precision_and_recall,
 };
+use super::looking::look_at_all;
 use super::manifest::{Measured, Metric, SetKind, SetRecord};
 use super::nearest::{NearestDistances, near_copies};
 use crate::data::archive::Archive;
 use crate::data::{Levels, PictureSet, SetOptions};
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::features::{Extractor, Seen};
 use crate::progress::Progress;
 use crate::workers::Workers;
-
-/// Pictures that a worker looks at together.
-const BATCH: usize = 32;
 
 /// What is measured, and from how much.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ pub struct SetFeatures {
     moments: GroupedMoments,
     spatial: GroupedMoments,
     kept: Rows,
-    scores: Option<ScoreSplits>,
+    scores: ScoreSplits,
     classes: ClassSums,
 }
 
@@ -65,7 +64,7 @@ impl SetFeatures {
     /// Looks at every picture of a set.
     ///
     /// # Errors
-    /// Those of the set and of the network; [`Error::Argument`] names the first picture whose features are not finite.
+    /// Those of the set and of the network; [`Error::Argument`] names the first picture with a feature that is not finite.
     pub fn of(
         extractor: &Extractor,
         set: &PictureSet,
@@ -73,30 +72,17 @@ impl SetFeatures {
         workers: &Workers,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
-        progress.begin(&format!("looking at {}", set.path().display()), 0, set.count() as u64);
         let classes = class_places(set, extractor);
         let mut growing = Growing::new(set, options);
-        let mut waiting: Vec<Levels> = Vec::new();
-        let mut look = |waiting: &mut Vec<Levels>, growing: &mut Growing| {
-            let batches = std::mem::take(waiting);
-            let seen =
-                workers.run(batches, |_, batch| Ok((extractor.look(&batch.levels, batch.size)?, batch)))?;
-            for (seen, batch) in seen {
-                growing.add(seen, &batch, &classes, extractor)?;
-            }
-            progress.step(growing.seen as u64, "");
-            Ok::<(), Error>(())
-        };
-        set.for_each(BATCH, |batch| {
-            waiting.push(batch);
-            if waiting.len() < workers.count() {
-                return Ok(());
-            }
-            look(&mut waiting, &mut growing)
-        })?;
-        look(&mut waiting, &mut growing)?;
-        progress.end();
+        look_at_all(extractor, set, workers, progress, |seen, batch| growing.add(seen, &batch, &classes))?;
         growing.finish(set)
+    }
+
+    /// With the record of what made the set.
+    #[must_use]
+    pub fn made_by(mut self, made_by: Option<serde_json::Value>) -> Self {
+        self.record.made_by = made_by;
+        self
     }
 
     /// What is written down of the set.
@@ -154,35 +140,28 @@ impl Growing {
         }
     }
 
-    fn add(
-        &mut self,
-        seen: Seen,
-        batch: &Levels,
-        classes: &[Option<u32>],
-        extractor: &Extractor,
-    ) -> Result<()> {
+    fn add(&mut self, seen: Seen, batch: &Levels, classes: &[Option<u32>]) -> Result<()> {
         let count = batch.labels.len();
+        for (what, values) in
+            [("feature", &seen.pooled), ("spatial feature", &seen.spatial), ("logit", &seen.logits)]
+        {
+            self.expect_finite(what, values, values.len() / count)?;
+        }
         let [width, spatial, logits] =
             [&seen.pooled, &seen.spatial, &seen.logits].map(|all| all.len() / count);
         (self.width, self.size) = (width, batch.size);
-        let (groups, splits) = (self.options.groups, self.options.splits.min(self.total));
-        if self.parts.is_none() {
-            let scores = ScoreSplits::new(logits, splits, self.total)?;
-            let moments = |width| GroupedMoments::new(width, groups);
-            self.parts = Some((moments(width), moments(spatial), scores));
-        }
-        let (moments, of_places, scores) = self.parts.as_mut().expect("just made");
-        let first = self.seen;
-        let naming = |error| match error {
-            Error::Argument { name, reason } => Error::Argument {
-                name,
-                reason: format!("of pictures {first} to {}: {reason}", first + count - 1),
-            },
-            other => other,
+        let (mut moments, mut of_places, mut scores) = match self.parts.take() {
+            Some(parts) => parts,
+            None => {
+                let moments = |width| GroupedMoments::new(width, self.options.groups);
+                let splits = self.options.splits.min(self.total);
+                (moments(width), moments(spatial), ScoreSplits::new(logits, splits, self.total)?)
+            }
         };
-        moments.add(&seen.pooled).map_err(naming)?;
-        of_places.add(&seen.spatial).map_err(naming)?;
+        moments.add(&seen.pooled)?;
+        of_places.add(&seen.spatial)?;
         scores.add(&seen.logits)?;
+        self.parts = Some((moments, of_places, scores));
         for (index, features) in seen.pooled.chunks_exact(width).enumerate() {
             // Spread evenly: picture i is kept where ⌊i·keep/total⌋ moves on.
             let place = self.seen + index;
@@ -191,8 +170,7 @@ impl Growing {
             }
             let Some(label) = batch.labels[index] else { continue };
             self.classes.add(label, features);
-            let known = classes.get(label as usize).copied().flatten();
-            if let Some(class) = known.filter(|_| !extractor.classes().is_empty()) {
+            if let Some(class) = classes.get(label as usize).copied().flatten() {
                 self.classes.judge(class, &seen.logits[index * logits..][..logits]);
             }
         }
@@ -201,22 +179,31 @@ impl Growing {
         Ok(())
     }
 
+    fn expect_finite(&self, what: &str, values: &[f32], width: usize) -> Result<()> {
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(place) => {
+                let picture = self.seen + place / width;
+                let reason = format!("{what} {} of picture {picture} is {}", place % width, values[place]);
+                Err(Error::argument("pictures", reason))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn finish(self, set: &PictureSet) -> Result<SetFeatures> {
         let Some((moments, spatial, scores)) = self.parts else {
             return Err(Error::argument("pictures", "expected some, found none"));
         };
-        let fingerprint: String =
-            self.hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let record = SetRecord {
             path: set.path().to_owned(),
             kind: if set.is_archive() { SetKind::Archive } else { SetKind::Folder },
             count: self.seen,
             size: Some(self.size),
-            fingerprint,
+            fingerprint: digest::short(self.hash),
             made_by: None,
         };
         let kept = Rows::new(self.kept, self.width)?;
-        Ok(SetFeatures { record, moments, spatial, kept, scores: Some(scores), classes: self.classes })
+        Ok(SetFeatures { record, moments, spatial, kept, scores, classes: self.classes })
     }
 }
 
@@ -256,11 +243,19 @@ pub fn class_accuracy(
     workers: &Workers,
     progress: &mut dyn Progress,
 ) -> Result<f64> {
-    let options = MeasureOptions { kept: 1, ..MeasureOptions::default() };
-    let seen = SetFeatures::of(extractor, set, &options, workers, progress)?;
-    match seen.classes.labelled {
+    let places = class_places(set, extractor);
+    let mut classes = ClassSums::default();
+    look_at_all(extractor, set, workers, progress, |seen, batch| {
+        let logits = seen.logits.chunks_exact(seen.logits.len() / batch.labels.len());
+        for (label, logits) in batch.labels.iter().zip(logits) {
+            let class = label.and_then(|label| places.get(label as usize).copied().flatten());
+            class.into_iter().for_each(|class| classes.judge(class, logits));
+        }
+        Ok(())
+    })?;
+    match classes.labelled {
         0 => Err(Error::argument("pictures", "none has a class that the network knows")),
-        labelled => Ok(seen.classes.right as f64 / labelled as f64),
+        labelled => Ok(classes.right as f64 / labelled as f64),
     }
 }
 
@@ -302,6 +297,21 @@ impl Reference {
         let mut archive = Archive::open(path)?;
         let has_pictures = archive.contains(crate::data::archive::PICTURES);
         let takes_statistics = archive.contains("mu") && (extractor.is_inception() || !has_pictures);
+        // Statistics first: that they do not fit is not to be found out after hours of looking.
+        let mut hash = Sha256::new();
+        let given = match takes_statistics {
+            true => {
+                let moments = statistics(&mut archive, ["mu", "sigma"], &mut hash)?;
+                if moments.width() != extractor.identity().width {
+                    let what = format!("width of the statistics in {}", path.display());
+                    return Err(Error::mismatch(what, extractor.identity().width, moments.width()));
+                }
+                let has_spatial = archive.contains("mu_s");
+                let spatial = has_spatial.then(|| statistics(&mut archive, ["mu_s", "sigma_s"], &mut hash));
+                Some((moments, spatial.transpose()?))
+            }
+            false => None,
+        };
         let seen = match has_pictures {
             true => {
                 let set = PictureSet::open(path, set)?;
@@ -309,34 +319,26 @@ impl Reference {
             }
             false => None,
         };
-        if !takes_statistics {
+        let Some((moments, spatial)) = given else {
             return seen.ok_or_else(|| {
                 Error::file(path, "holds neither pictures (`arr_0`) nor statistics (`mu` and `sigma`)")
             });
-        }
-        let (moments, mut hash) = statistics(&mut archive, "mu", "sigma")?;
-        if moments.width() != extractor.identity().width {
-            let what = format!("width of the statistics in {}", path.display());
-            return Err(Error::mismatch(what, extractor.identity().width, moments.width()));
-        }
-        let spatial = match archive.contains("mu_s") {
-            true => {
-                let (moments, more) = statistics(&mut archive, "mu_s", "sigma_s")?;
-                hash += &more;
-                Some(moments)
-            }
-            false => None,
         };
         let record = SetRecord {
             path: path.to_owned(),
             kind: SetKind::Statistics,
             count: seen.as_ref().map_or(0, |seen| seen.record.count),
             size: seen.as_ref().and_then(|seen| seen.record.size),
-            fingerprint: hash[..32.min(hash.len())].into(),
+            fingerprint: digest::short(hash),
             made_by: None,
         };
         let (kept, spread) = seen.map_or((None, None), |seen| (seen.kept, seen.spread));
         Ok(Self { record, moments, spatial, kept, spread })
+    }
+
+    /// Features of some of its pictures, where it has pictures.
+    pub fn kept(&self) -> Option<&Rows> {
+        self.kept.as_ref()
     }
 
     /// What is written down of it.
@@ -345,14 +347,11 @@ impl Reference {
     }
 }
 
-/// Moments of an archive, and a hash of them.
-fn statistics(archive: &mut Archive, mean: &str, covariance: &str) -> Result<(Moments, String)> {
-    let ((_, mean), (_, covariance)) = (archive.doubles(mean)?, archive.doubles(covariance)?);
-    let mut hash = Sha256::new();
+/// Moments of an archive, which join the hash.
+fn statistics(archive: &mut Archive, [mean, covariance]: [&str; 2], hash: &mut Sha256) -> Result<Moments> {
+    let (mean, covariance) = (archive.doubles(mean)?, archive.doubles(covariance)?);
     mean.iter().chain(&covariance).for_each(|value| hash.update(value.to_le_bytes()));
-    let hash = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let moments = Moments::from_statistics(mean, covariance);
-    Ok((moments.map_err(|error| Error::file(archive.path(), error))?, hash))
+    Moments::from_statistics(mean, covariance).map_err(|error| Error::file(archive.path(), error))
 }
 
 /// Measures samples against a reference, and training pictures where distances to those are wanted too.
@@ -374,15 +373,13 @@ pub fn compare(
     if let Some(spatial) = &reference.spatial {
         push(Metric::SpatialFrechetDistance, Frechet::to(spatial)?.of_groups(&samples.spatial)?, count);
     }
-    if let Some(scores) = &samples.scores {
-        push(Metric::Score, scores.score()?, count);
-    }
+    push(Metric::Score, samples.scores.score()?, count);
     if let Some(kept) = &reference.kept {
         let count = samples.kept.count();
         push(Metric::KernelDistance, kernel_distance(&samples.kept, kept, options.groups)?, count);
-        let neighbours = options.neighbours;
-        push(Metric::Precision, Manifold::of(kept, neighbours)?.share_of(&samples.kept)?, count);
-        push(Metric::Recall, Manifold::of(&samples.kept, neighbours)?.share_of(kept)?, count);
+        let [precision, recall] = precision_and_recall(&samples.kept, kept, options.neighbours)?;
+        push(Metric::Precision, precision, count);
+        push(Metric::Recall, recall, count);
     }
     let ClassSums { labelled, right, .. } = samples.classes;
     if labelled > 0 {
@@ -392,24 +389,107 @@ pub fn compare(
     {
         push(Metric::ClassDiversity, Estimate::plain(own / other), count);
     }
-    if let (Some(training), Some(_)) = (training, &reference.kept) {
-        push(Metric::NearCopies, near_copies(training)?, training.of_samples().len());
+    if let Some(training) = training {
+        push(Metric::NearCopies, near_copies(training)?, samples.kept.count());
     }
     Ok(results)
 }
 
-impl SetFeatures {
-    /// With the record of what made the set.
-    #[must_use]
-    pub fn made_by(mut self, made_by: Option<serde_json::Value>) -> Self {
-        self.record.made_by = made_by;
-        self
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
 
-impl Reference {
-    /// Features of some of its pictures, where it has pictures.
-    pub fn kept(&self) -> Option<&Rows> {
-        self.kept.as_ref()
+    use burn::tensor::Device;
+    use npyz::WriterBuilder;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::features::{Classifier, ClassifierConfig, ClassifierHeader, ClassifierKind};
+    use crate::nn::{Builder, parameters};
+    use crate::progress::Silent;
+
+    /// A classifier with features of width 8.
+    fn extractor() -> Extractor {
+        let device = Device::flex();
+        let features = ClassifierConfig { resolution: 4, channels: vec![8] };
+        let network = Classifier::new(&mut Builder::new(0, &device), &features, 2);
+        let header = ClassifierHeader {
+            kind: ClassifierKind::Classifier,
+            features,
+            classes: vec!["a".into(), "b".into()],
+            heldout_accuracy: None,
+            step: 0,
+            licence: "none".into(),
+            version: "0".into(),
+        };
+        Extractor::classifier(header, &parameters::read(&network), &device).unwrap()
+    }
+
+    /// An archive of means of 0 and unit covariances of some widths.
+    fn write_statistics(path: &Path, statistics: &[([&str; 2], usize)]) {
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+        for ([mean, covariance], width) in statistics {
+            let unit =
+                (0..width * width).map(|place| if place % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
+            let side = *width as u64;
+            for (name, shape, values) in
+                [(mean, vec![side], vec![0.0; *width]), (covariance, vec![side; 2], unit)]
+            {
+                zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+                let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+                let mut array = options.writer(&mut zip).begin_nd().unwrap();
+                array.extend(values).unwrap();
+                array.finish().unwrap();
+            }
+        }
+        zip.finish().unwrap();
+    }
+
+    fn open(statistics: &[([&str; 2], usize)]) -> Result<Reference> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reference.npz");
+        write_statistics(&path, statistics);
+        let (options, workers) = (MeasureOptions::default(), Workers::new(1).unwrap());
+        Reference::open(&path, &extractor(), SetOptions::default(), &options, &workers, &mut Silent)
+    }
+
+    #[test]
+    fn references_may_be_statistics_of_the_right_width() {
+        const POOLED: [&str; 2] = ["mu", "sigma"];
+        const SPATIAL: [&str; 2] = ["mu_s", "sigma_s"];
+        let found = open(&[(POOLED, 8), (SPATIAL, 12)]).unwrap();
+        assert_eq!((found.record.kind, found.record.count), (SetKind::Statistics, 0));
+        assert!(found.kept.is_none() && found.spatial.is_some());
+        // All statistics count for what is told apart.
+        let fingerprint = |found: Reference| found.record.fingerprint;
+        let all = fingerprint(found);
+        assert_ne!(all, fingerprint(open(&[(POOLED, 8), (SPATIAL, 13)]).unwrap()));
+        assert_ne!(all, fingerprint(open(&[(POOLED, 8)]).unwrap()));
+
+        let text = open(&[(POOLED, 9)]).err().unwrap().to_string();
+        assert!(
+            text.contains("width of the statistics in") && text.contains("expected 8, found 9"),
+            "{text}"
+        );
+        let text = open(&[(SPATIAL, 8)]).err().unwrap().to_string();
+        assert!(text.contains("holds neither pictures (`arr_0`) nor statistics"), "{text}");
+    }
+
+    #[test]
+    fn a_feature_that_is_no_number_names_its_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png"] {
+            let picture = crate::signal::Picture::filled(4, 4, [9; 3]).unwrap();
+            picture.save_png(folder.path().join(name)).unwrap();
+        }
+        let set = PictureSet::open(folder.path(), SetOptions::default()).unwrap();
+        let mut growing = Growing::new(&set, &MeasureOptions::default());
+        let seen =
+            |last| Seen { pooled: vec![0.0, 0.0, 0.0, last], spatial: vec![0.0; 2], logits: vec![0.0; 4] };
+        let batch = Levels { levels: vec![9; 96], size: [4, 4], labels: vec![None; 2] };
+        let text = growing.add(seen(f32::NAN), &batch, &[]).unwrap_err().to_string();
+        assert_eq!(text, "pictures: feature 1 of picture 1 is NaN");
+        growing.add(seen(1.0), &batch, &[]).unwrap();
+        assert_eq!(growing.finish(&set).unwrap().kept.count(), 2);
     }
 }

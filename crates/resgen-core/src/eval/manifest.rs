@@ -116,23 +116,15 @@ pub struct Manifest {
     pub resgen: String,
     /// Seconds since 1970 when it ended.
     pub unix_time: u64,
-    /// The network.
-    pub extractor: ExtractorIdentity,
-    /// k of precision and recall.
-    pub neighbours: usize,
-    /// Parts that scores are taken of.
-    pub splits: usize,
-    /// What was measured.
-    pub samples: SetRecord,
-    /// What it was compared with.
-    pub reference: SetRecord,
-    /// What was found.
-    pub results: Vec<Measured>,
+    /// What was found, with what, and where.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// What to mind when reading them.
     pub warnings: Vec<String>,
 }
 
-/// What a manifest is made of.
+/// What was found, with what, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     /// The network.
     pub extractor: ExtractorIdentity,
@@ -152,28 +144,22 @@ impl Manifest {
     /// Of findings made just now.
     pub fn new(findings: Findings) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let Findings { extractor, neighbours, splits, samples, reference, results } = findings;
-        let mut warnings = Vec::new();
-        for (what, set) in [("samples", &samples), ("pictures in the reference", &reference)] {
-            if set.kind != SetKind::Statistics && set.count <= extractor.width {
-                warnings.push(format!(
-                    "{} {what} for features of width {}: their covariance has no full rank, and Fréchet distances say \
-                     little",
-                    set.count, extractor.width
-                ));
-            }
-        }
+        let width = findings.extractor.width;
+        let sets = [("samples", &findings.samples), ("pictures in the reference", &findings.reference)];
+        let few = sets.into_iter().filter(|(_, set)| set.kind != SetKind::Statistics && set.count <= width);
+        let warning = |(what, set): (&str, &SetRecord)| {
+            format!(
+                "{} {what} for features of width {width}: their covariance has no full rank, and Fréchet distances say \
+                 little",
+                set.count
+            )
+        };
         Self {
             version: VERSION,
             resgen: env!("CARGO_PKG_VERSION").into(),
             unix_time: now.map_or(0, |now| now.as_secs()),
-            extractor,
-            neighbours,
-            splits,
-            samples,
-            reference,
-            results,
-            warnings,
+            warnings: few.map(warning).collect(),
+            findings,
         }
     }
 
@@ -203,14 +189,15 @@ impl Manifest {
 
     /// All that two manifests must have in common for their results to be comparable, by name.
     fn conditions(&self) -> [(&'static str, String); 6] {
-        let ExtractorIdentity { name, fingerprint, input, .. } = &self.extractor;
+        let Findings { extractor, reference, samples, neighbours, splits, .. } = &self.findings;
+        let ExtractorIdentity { name, fingerprint, input, .. } = extractor;
         [
             ("network", format!("{name} {fingerprint}")),
             ("resizing", input.clone()),
-            ("reference", self.reference.fingerprint.clone()),
-            ("number of samples", self.samples.count.to_string()),
-            ("size of the pictures", format!("{:?}", self.samples.size)),
-            ("settings", format!("k = {}, {} splits", self.neighbours, self.splits)),
+            ("reference", reference.fingerprint.clone()),
+            ("number of samples", samples.count.to_string()),
+            ("size of the pictures", format!("{:?}", samples.size)),
+            ("settings", format!("k = {neighbours}, {splits} splits")),
         ]
     }
 
@@ -243,10 +230,10 @@ pub fn tables(manifests: &[(String, Manifest)]) -> String {
 }
 
 fn table(group: &[&(String, Manifest)]) -> String {
-    let first = &group[0].1;
+    let first = &group[0].1.findings;
     let is_inception = first.extractor.is_inception();
     let metrics: BTreeSet<Metric> =
-        group.iter().flat_map(|(_, one)| &one.results).map(|result| result.metric).collect();
+        group.iter().flat_map(|(_, one)| &one.findings.results).map(|result| result.metric).collect();
     let mut text = format!(
         "{} {} ({}), {} samples against {} ({})\n\n|",
         first.extractor.name,
@@ -269,7 +256,7 @@ fn table(group: &[&(String, Manifest)]) -> String {
     for (name, one) in group {
         let _ = write!(text, "| {name} |");
         for metric in &metrics {
-            let found = one.results.iter().find(|result| result.metric == *metric);
+            let found = one.findings.results.iter().find(|result| result.metric == *metric);
             let _ = write!(
                 text,
                 " {} |",

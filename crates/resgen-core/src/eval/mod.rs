@@ -4,6 +4,7 @@ pub mod distribution;
 pub mod growth;
 pub mod held_out;
 pub mod images;
+mod looking;
 pub mod manifest;
 pub mod nearest;
 pub mod neighbours;

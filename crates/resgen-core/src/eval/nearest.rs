@@ -4,15 +4,14 @@
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
-use super::distribution::{Estimate, Rows, multiply};
+use super::distribution::{Estimate, Rows, multiply, squared_lengths};
+use super::looking::look_at_all;
 use crate::data::PictureSet;
 use crate::error::{Error, Result};
 use crate::features::Extractor;
 use crate::progress::Progress;
 use crate::workers::Workers;
 
-/// Pictures that a worker looks at together.
-const BATCH: usize = 32;
 /// Rows whose distances are in memory at once.
 const BLOCK: usize = 2048;
 /// The share of held-out pictures that are nearer to training pictures than what counts as near.
@@ -39,41 +38,12 @@ impl NearestDistances {
         samples.expect_width_of(heldout)?;
         let width = samples.width();
         let mut nearest = [samples, heldout].map(Nearest::new);
-        progress.begin(&format!("nearest of {}", training.path().display()), 0, training.count() as u64);
-        let (mut waiting, mut done) = (Vec::new(), 0);
-        let mut look = |waiting: &mut Vec<_>| {
-            let batches = std::mem::take(waiting);
-            let seen = workers.run(batches, |_, batch: crate::data::Levels| {
-                Ok((extractor.look(&batch.levels, batch.size)?.pooled, batch.labels.len()))
-            })?;
-            for (features, count) in seen {
-                nearest.iter_mut().for_each(|nearest| nearest.meet(&features, width));
-                done += count;
-            }
-            progress.step(done as u64, "");
-            Ok::<(), Error>(())
-        };
-        training.for_each(BATCH, |batch| {
-            waiting.push(batch);
-            if waiting.len() < workers.count() {
-                return Ok(());
-            }
-            look(&mut waiting)
+        look_at_all(extractor, training, workers, progress, |seen, _| {
+            nearest.iter_mut().for_each(|nearest| nearest.meet(&seen.pooled, width));
+            Ok(())
         })?;
-        look(&mut waiting)?;
-        progress.end();
         let [samples, heldout] = nearest.map(|nearest| nearest.best);
         Ok(Self { samples, heldout })
-    }
-
-    /// Of the samples.
-    pub fn of_samples(&self) -> &[f64] {
-        &self.samples
-    }
-
-    /// Of the held-out pictures.
-    pub fn of_heldout(&self) -> &[f64] {
-        &self.heldout
     }
 }
 
@@ -126,10 +96,6 @@ impl Nearest {
             }
         });
     }
-}
-
-fn squared_lengths(points: &[f64], width: usize) -> Vec<f64> {
-    points.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::classifier::{Classifier, ClassifierConfig};
 use super::inception::Inception;
 use super::resize::InceptionResize;
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::nn::parameters::{NamedTensors, fingerprint};
 use crate::signal::Picture;
@@ -73,7 +74,6 @@ impl ExtractorIdentity {
 pub struct Extractor {
     network: Network,
     identity: ExtractorIdentity,
-    is_published: bool,
 }
 
 enum Network {
@@ -98,20 +98,18 @@ impl Extractor {
     /// As [`Inception::load`].
     pub fn inception(path: &Path, resize: InceptionResize, device: &Device) -> Result<Self> {
         let network = Inception::load(path, resize, device)?;
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        // Of the file, not of the tensors: that is what the published name tells.
+        let mut hash = Sha256::new();
+        hash.update(std::fs::read(path).map_err(Error::io(path))?);
+        let hash = digest::short(hash);
         let input = serde_json::to_value(resize).map_err(|error| Error::file(path, error))?;
         let identity = ExtractorIdentity {
             name: INCEPTION.into(),
-            fingerprint: hash[..32].into(),
+            fingerprint: hash,
             input: format!("{} to 299 × 299", input.as_str().unwrap_or("resized")),
             width: Inception::WIDTH,
         };
-        Ok(Self {
-            network: Network::Inception(Box::new(network)),
-            identity,
-            is_published: hash.starts_with(PUBLISHED),
-        })
+        Ok(Self { network: Network::Inception(Box::new(network)), identity })
     }
 
     /// A classifier that was trained here.
@@ -129,7 +127,7 @@ impl Extractor {
             width: features.width(),
         };
         let network = Network::Classifier { network, side: features.resolution, classes, device };
-        Ok(Self { network, identity, is_published: false })
+        Ok(Self { network, identity })
     }
 
     /// Tells it from others.
@@ -139,12 +137,12 @@ impl Extractor {
 
     /// Whether distances measured with it are those that papers publish.
     pub fn is_published(&self) -> bool {
-        self.is_published
+        self.is_inception() && self.identity.fingerprint.starts_with(PUBLISHED)
     }
 
     /// Whether it is Inception, with the published weights or others.
     pub fn is_inception(&self) -> bool {
-        matches!(self.network, Network::Inception(_))
+        self.identity.is_inception()
     }
 
     /// Names of the classes that it tells apart; none of Inception's.
@@ -161,7 +159,7 @@ impl Extractor {
     /// levels of 0 to 255, `[B, h, w, 3]`
     ///
     /// # Errors
-    /// [`Error::Argument`] names the first picture with a feature that is not finite; [`Error::Device`].
+    /// [`Error::Argument`] where a picture cannot be brought to the network's size; [`Error::Device`].
     pub fn look(&self, levels: &[u8], size: [usize; 2]) -> Result<Seen> {
         let [pooled, spatial, logits] = match &self.network {
             Network::Inception(network) => {

@@ -28,7 +28,6 @@ pub struct Inception {
     mixed: Vec<Mixed>,
     classes: Tensor<2>, // [2048, 1008]
     resize: InceptionResize,
-    fingerprint: String,
 }
 
 /// What the network says of pictures.
@@ -67,17 +66,7 @@ impl Inception {
         }
         let classes = weights.tensor("fc.weight", [CLASSES, channels])?.transpose();
         let stem = stem.steps;
-        Ok(Self { stem, mixed, classes, resize, fingerprint: weights.fingerprint() })
-    }
-
-    /// Tells these weights from others.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    /// How pictures are brought to its size.
-    pub fn resize(&self) -> InceptionResize {
-        self.resize
+        Ok(Self { stem, mixed, classes, resize })
     }
 
     /// Looks at a batch of pictures of one size.

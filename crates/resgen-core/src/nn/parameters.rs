@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
+use crate::digest;
 use crate::error::{Error, Result};
 
 /// A parameter's name and its values, read back from the device.
@@ -22,7 +23,7 @@ pub fn fingerprint(tensors: &NamedTensors) -> String {
             hasher.update(value.to_le_bytes());
         }
     }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest::short(hasher)
 }
 
 /// The dotted names and shapes of a module's parameters, in the order every function here walks them.

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{DataConfig, Experiment};
-use super::learner::{Applied, BatchSource, Learner};
+use super::learner::{Applied, Learner};
 use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
@@ -96,21 +96,11 @@ impl Learner for ClassifierLearner {
     const COLUMNS: &'static [&'static str] = &["loss", "accuracy", "gradient_norm", "learning_rate"];
 
     fn panels() -> Vec<Panel> {
-        let panel = |title: &str, axis: &str, column: &str, scale| Panel {
-            title: title.into(),
-            axis: axis.into(),
-            columns: vec![column.into()],
-            scale,
-        };
         vec![
-            panel("Loss", "nats per picture", "loss", Scale::Log),
-            panel("Accuracy", "share of a batch", "accuracy", Scale::Linear),
-            panel("Gradient", "norm before clipping", "gradient_norm", Scale::Log),
+            Panel::of("Loss", "nats per picture", &["loss"], Scale::Log),
+            Panel::of("Accuracy", "share of a batch", &["accuracy"], Scale::Linear),
+            Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
         ]
-    }
-
-    fn prepare(&mut self, _: u64, _: &mut dyn BatchSource<Batch = PictureBatch>) -> Result<Option<String>> {
-        Ok(None)
     }
 
     fn part(&self, _: u64, batch: PictureBatch) -> Result<ClassifierPart> {

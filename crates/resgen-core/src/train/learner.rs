@@ -55,7 +55,10 @@ pub trait Learner: Send + Sync {
         &mut self,
         step: u64,
         source: &mut dyn BatchSource<Batch = Self::Batch>,
-    ) -> Result<Option<String>>;
+    ) -> Result<Option<String>> {
+        let _ = (step, source);
+        Ok(None)
+    }
 
     /// Forward and backward pass of a micro-batch. A function of weights, step and batch alone: micro-batches may run
     /// at the same time.

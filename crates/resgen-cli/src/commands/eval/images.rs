@@ -40,11 +40,8 @@ pub struct Arguments {
     /// Pictures that the generator was trained on, to see that the samples are no copies of them.
     #[arg(long, value_name = "DIR|FILE")]
     training: Option<PathBuf>,
-    /// How pictures are brought to Inception's size: tf1-bilinear (ADM, torch-fidelity), pytorch-bilinear (pytorch-fid) or
-    /// pil-bicubic (clean-fid).
-    #[arg(long, default_value = "tf1-bilinear", value_name = "NAME",
-        value_parser = parser::<InceptionResize>(&["tf1-bilinear", "pytorch-bilinear", "pil-bicubic"]))]
-    resize: InceptionResize,
+    #[command(flatten)]
+    resize: ResizeArgument,
     #[command(flatten)]
     set: SetArguments,
     /// k of precision and recall.
@@ -60,6 +57,16 @@ pub struct Arguments {
     /// Where to write the results, as JSON with all that they depend on.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// How pictures are resized for Inception.
+#[derive(Debug, clap::Args)]
+pub struct ResizeArgument {
+    /// How pictures are brought to Inception's size: tf1-bilinear (ADM, torch-fidelity), pytorch-bilinear (pytorch-fid) or
+    /// pil-bicubic (clean-fid).
+    #[arg(long, default_value = "tf1-bilinear", value_name = "NAME",
+        value_parser = parser::<InceptionResize>(&["tf1-bilinear", "pytorch-bilinear", "pil-bicubic"]))]
+    pub resize: InceptionResize,
 }
 
 /// How sets of pictures are read.
@@ -94,7 +101,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         kept: arguments.pairs_from as usize,
         ..MeasureOptions::default()
     };
-    let extractor = extractor(&arguments.extractor, arguments.resize, context)?;
+    let extractor = extractor(&arguments.extractor, arguments.resize.resize, context)?;
     let workers = Workers::new(context.at_once())?;
     let mut progress = TerminalProgress::default();
     let set = arguments.set.options();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use resgen_core::data::{Pass, PassOptions, PictureFolder};
 use resgen_core::eval::{Judges, measure};
-use resgen_core::features::{InceptionResize, Lpips};
+use resgen_core::features::Lpips;
 use resgen_core::train::preview::doublings;
 use resgen_core::workers::Workers;
 
@@ -13,7 +13,6 @@ use crate::commands::data::LayoutArgument;
 use crate::commands::eval::images;
 use crate::context::Context;
 use crate::model;
-use crate::named::parser;
 
 /// Arguments of `eval reconstruction`.
 #[derive(Debug, clap::Args)]
@@ -33,10 +32,8 @@ pub struct Arguments {
     /// features train`, or the weights of InceptionV3.
     #[arg(long, value_name = "RUN|FILE")]
     extractor: Option<PathBuf>,
-    /// How pictures are brought to Inception's size, as in `resgen eval images`.
-    #[arg(long, default_value = "tf1-bilinear", value_name = "NAME",
-        value_parser = parser::<InceptionResize>(&["tf1-bilinear", "pytorch-bilinear", "pil-bicubic"]))]
-    resize: InceptionResize,
+    #[command(flatten)]
+    resize: images::ResizeArgument,
     /// Weights of torchvision's VGG16, for LPIPS.
     #[arg(long, value_name = "FILE")]
     lpips: Option<PathBuf>,
@@ -60,7 +57,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let heads = arguments.lpips_heads.as_deref();
     let lpips = arguments.lpips.as_ref().map(|trunk| Lpips::load(trunk, heads, &device)).transpose()?;
     let extractor = arguments.extractor.as_ref();
-    let extractor = extractor.map(|path| images::extractor(path, arguments.resize, context)).transpose()?;
+    let extractor =
+        extractor.map(|path| images::extractor(path, arguments.resize.resize, context)).transpose()?;
     let judges = Judges { lpips: lpips.as_ref(), extractor: extractor.as_ref() };
     let report = measure(&tokenizer, pass, &depths, judges, &Workers::new(context.at_once())?)?;
     context.output.print(&report, |report| report.markdown())

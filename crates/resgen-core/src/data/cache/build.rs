@@ -24,6 +24,7 @@ use super::header::{
 use super::shard::{self, Signals};
 use crate::atomic::{remove_stale_temporaries, write_atomically};
 use crate::data::{Pass, PassBatch, PassOptions, PictureFolder, Problem};
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::nn::parameters::fingerprint;
 use crate::progress::Progress;
@@ -298,5 +299,5 @@ fn listing(folder: &PictureFolder) -> String {
         hasher.update(item.class.to_le_bytes());
         hasher.update(length.to_le_bytes());
     }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest::short(hasher)
 }

@@ -25,7 +25,7 @@ pub fn kernel_distance(samples: &Rows, reference: &Rows, groups: usize) -> Resul
         }
     }
     // Every group must leave at least two samples.
-    let groups = groups.clamp(1, samples.count() / 2).max(1);
+    let groups = groups.clamp(1, samples.count() / 2);
     let (own, across) = (sums(samples, samples, groups), sums(samples, reference, groups));
     let reference_count = reference.count() as f64;
     let of_reference = sums(reference, reference, 1)[0][0] / (reference_count * (reference_count - 1.0));

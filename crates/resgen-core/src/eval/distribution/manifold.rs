@@ -6,7 +6,7 @@ use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
 use super::interval::Estimate;
-use super::matrix::{Rows, centred, multiply};
+use super::matrix::{Rows, centred, multiply, squared_lengths};
 use crate::error::{Error, Result};
 
 /// Rows whose distances to all others are in memory at once.
@@ -95,8 +95,4 @@ fn mean(rows: &Rows) -> Vec<f64> {
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
     sums.into_iter().map(|sum| sum / rows.count() as f64).collect()
-}
-
-fn squared_lengths(points: &[f64], width: usize) -> Vec<f64> {
-    points.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect()
 }

@@ -75,3 +75,9 @@ pub(super) fn centred(values: &[f32], width: usize, centre: &[f64]) -> Vec<f64> 
 pub(in crate::eval) fn multiply(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     faer::linalg::matmul::matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
 }
+
+/// # Shapes
+/// points `[N, F]` → `[N]`
+pub(in crate::eval) fn squared_lengths(points: &[f64], width: usize) -> Vec<f64> {
+    points.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect()
+}

@@ -15,7 +15,7 @@ pub use interval::{Estimate, IntervalMethod, RunningMean, jackknife};
 pub use kernel::kernel_distance;
 pub use manifold::{Manifold, precision_and_recall};
 pub use matrix::Rows;
-pub(super) use matrix::multiply;
+pub(super) use matrix::{multiply, squared_lengths};
 pub use moments::{GroupedMoments, Moments};
 
 #[cfg(test)]

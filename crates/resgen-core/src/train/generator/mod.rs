@@ -15,7 +15,7 @@ pub use model::{Generator, GeneratorFileKind, GeneratorHeader};
 pub use objective::{Objective, Scored};
 pub use scales::embedding_scales;
 
-use super::learner::{Applied, BatchSource, Learner};
+use super::learner::{Applied, Learner};
 use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
 use super::preview::pictures;
@@ -145,21 +145,11 @@ impl Learner for GeneratorLearner {
     const COLUMNS: &'static [&'static str] = &["loss", "used_components", "gradient_norm", "learning_rate"];
 
     fn panels() -> Vec<Panel> {
-        let panel = |title: &str, axis: &str, column: &str, scale| Panel {
-            title: title.into(),
-            axis: axis.into(),
-            columns: vec![column.into()],
-            scale,
-        };
         vec![
-            panel("Loss", "nats per position", "loss", Scale::Linear),
-            panel("Components in use", "perplexity", "used_components", Scale::Linear),
-            panel("Gradient", "norm before clipping", "gradient_norm", Scale::Log),
+            Panel::of("Loss", "nats per position", &["loss"], Scale::Linear),
+            Panel::of("Components in use", "perplexity", &["used_components"], Scale::Linear),
+            Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
         ]
-    }
-
-    fn prepare(&mut self, _: u64, _: &mut dyn BatchSource<Batch = TokenBatch>) -> Result<Option<String>> {
-        Ok(None)
     }
 
     fn part(&self, step: u64, batch: TokenBatch) -> Result<GeneratorPart> {

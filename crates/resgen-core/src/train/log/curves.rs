@@ -32,6 +32,14 @@ pub struct Panel {
     pub scale: Scale,
 }
 
+impl Panel {
+    /// A panel of these columns.
+    pub fn of(title: &str, axis: &str, columns: &[&str], scale: Scale) -> Self {
+        let columns = columns.iter().map(|&column| column.into()).collect();
+        Self { title: title.into(), axis: axis.into(), columns, scale }
+    }
+}
+
 /// Draws the columns of `table` to the PNG file `out`: a panel for each group, a thin line for the values and a
 /// thick one for their trend. `font` is the content of a TrueType file.
 ///

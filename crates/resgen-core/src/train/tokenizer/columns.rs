@@ -63,20 +63,14 @@ impl Measured {
 
 /// How the columns are grouped in the curves.
 pub(super) fn panels() -> Vec<Panel> {
-    let panel = |title: &str, axis: &str, columns: &[&str], scale| Panel {
-        title: title.into(),
-        axis: axis.into(),
-        columns: columns.iter().map(|&column| column.into()).collect(),
-        scale,
-    };
     vec![
-        panel("Reconstruction", "PSNR in dB", &["psnr"], Scale::Linear),
-        panel("Losses", "loss", &["loss", "commitment", "lpips"], Scale::Log),
+        Panel::of("Reconstruction", "PSNR in dB", &["psnr"], Scale::Linear),
+        Panel::of("Losses", "loss", &["loss", "commitment", "lpips"], Scale::Log),
         // The generator's loss may be negative.
-        panel("Adversary", "loss", &["adversarial", "discriminator"], Scale::Linear),
-        panel("Adaptive weight", "factor", &["adaptive_weight"], Scale::Log),
-        panel("Codes in use", "perplexity", &["perplexity", "least_perplexity"], Scale::Linear),
-        panel("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
+        Panel::of("Adversary", "loss", &["adversarial", "discriminator"], Scale::Linear),
+        Panel::of("Adaptive weight", "factor", &["adaptive_weight"], Scale::Log),
+        Panel::of("Codes in use", "perplexity", &["perplexity", "least_perplexity"], Scale::Linear),
+        Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
     ]
 }
 

@@ -1,0 +1,12 @@
+//! Hashes as texts.
+
+use sha2::Sha256;
+use sha2::digest::Digest;
+
+/// Bytes of a hash that are written down: enough to tell any two things apart.
+const WRITTEN: usize = 16;
+
+/// The first half of a finished hash, in hexadecimal digits.
+pub(crate) fn short(hash: Sha256) -> String {
+    hash.finalize().iter().take(WRITTEN).map(|byte| format!("{byte:02x}")).collect()
+}
