@@ -9,10 +9,10 @@
 
 use std::sync::OnceLock;
 
-use burn::tensor::bf16;
 use rayon::prelude::*;
 
 use super::matrix::Finish;
+use super::rounding::Rounds;
 use super::rows::Rows;
 use super::view::View;
 use crate::isa::Isa;
@@ -29,6 +29,8 @@ const TERMS: usize = 32;
 const BLOCK: usize = 96 * 1024;
 /// Panels that are packed together.
 const NEIGHBOURS: usize = 4;
+/// Columns of a left matrix that are packed together, where those lie together.
+const TOGETHER: usize = 16;
 
 /// Instructions that multiply bf16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,26 +130,6 @@ fn multiply_one_by_one(tile: &[u16], panel: &[u16], sums: &mut [f32], terms: usi
     }
 }
 
-/// A number that becomes a bf16.
-pub trait Rounds: Copy + Sync {
-    /// The bits of the nearest bf16.
-    fn bits(self) -> u16;
-}
-
-impl Rounds for f32 {
-    #[inline(always)]
-    fn bits(self) -> u16 {
-        bf16::from_f32(self).to_bits()
-    }
-}
-
-impl Rounds for bf16 {
-    #[inline(always)]
-    fn bits(self) -> u16 {
-        self.to_bits()
-    }
-}
-
 /// Numbers of the panels of a matrix, `[panels, 2, K/2, HALF, 2]`.
 pub fn panels_size<B>(b: View<B>) -> usize {
     b.columns.div_ceil(COLUMNS) * COLUMNS * b.rows.next_multiple_of(TERMS)
@@ -163,22 +145,34 @@ pub fn pack<B: Rounds>(b: View<B>, panels: &mut [u16]) {
 /// Columns from `first` on as `[panels, 2, K/2, HALF, 2]`, with zeros where there are no more rows or columns.
 fn pack_panels<B: Rounds>(b: View<B>, first: usize, terms: usize, out: &mut [u16]) {
     out.fill(0);
-    let halves = out.as_chunks_mut::<{ 2 * HALF }>().0; // [panels · 2 · K/2] of [HALF, 2]
+    let halves = out.as_chunks_mut::<2>().0.as_chunks_mut::<HALF>().0; // [panels · 2 · K/2] of [HALF, 2]
     let pairs = terms / 2;
     let count = (halves.len() / pairs.max(1) * HALF).min(b.columns - first);
-    for row in 0..b.rows {
-        let values = &b.values[row * b.row_step + first * b.column_step..];
-        if b.column_step == 1 {
-            for (half, values) in values[..count].chunks(HALF).enumerate() {
-                let out = &mut halves[half * pairs + row / 2];
-                for (lane, value) in values.iter().enumerate() {
-                    out[2 * lane + row % 2] = value.bits();
-                }
+    if b.column_step == 1 {
+        let row = |row: usize| &b.values[row * b.row_step + first..][..count];
+        for pair in 0..b.rows / 2 {
+            let rows = row(2 * pair).chunks(HALF).zip(row(2 * pair + 1).chunks(HALF));
+            for (half, (even, odd)) in rows.enumerate() {
+                B::round_pairs(even, odd, &mut halves[half * pairs + pair][..even.len()]);
             }
-        } else {
-            for (column, value) in values.iter().step_by(b.column_step).take(count).enumerate() {
-                halves[column / HALF * pairs + row / 2][2 * (column % HALF) + row % 2] = value.bits();
+        }
+    } else {
+        assert_eq!(b.row_step, 1, "a matrix that lies together in neither direction");
+        with_scratch(b.rows, |rounded: &mut [u16]| {
+            for column in 0..count {
+                B::round_all(&b.values[(first + column) * b.column_step..][..b.rows], rounded);
+                let out = halves[column / HALF * pairs..].iter_mut();
+                let rounded = rounded.as_chunks::<2>().0;
+                out.zip(rounded).for_each(|(out, pair)| out[column % HALF] = *pair);
             }
+        });
+    }
+    if !b.rows.is_multiple_of(2) {
+        let last =
+            b.values[(b.rows - 1) * b.row_step + first * b.column_step..].iter().step_by(b.column_step);
+        for (column, value) in last.take(count).enumerate() {
+            let out = &mut halves[column / HALF * pairs + b.rows / 2][column % HALF];
+            B::round_all(&[*value], &mut out[..1]);
         }
     }
 }
@@ -194,18 +188,25 @@ fn pack_rows(a: &Rows, first: usize, count: usize, terms: usize, out: &mut [u16]
         let parts = a.parts();
         for (row, out) in out.chunks_exact_mut(terms.max(1)).enumerate().take(count) {
             for (index, part) in parts.iter().cloned().enumerate() {
-                let values = a.part_of_row(first + row, index);
-                out[part].iter_mut().zip(values).for_each(|(out, value)| *out = value.bits());
+                f32::round_all(a.part_of_row(first + row, index), &mut out[part]);
             }
         }
-    } else {
-        for column in 0..columns {
-            a.stretches_of_column(column, first..first + count, |from, values| {
-                let out = out[(from - first) * terms + column..].iter_mut().step_by(terms);
-                out.zip(values).for_each(|(out, value)| *out = value.bits());
-            });
-        }
+        return;
     }
+    // A few columns at a time, so that what is written to a row lies together.
+    with_scratch(TOGETHER * count, |rounded: &mut [u16]| {
+        for some in (0..columns).step_by(TOGETHER).map(|from| from..columns.min(from + TOGETHER)) {
+            for (column, rounded) in some.clone().zip(rounded.chunks_exact_mut(count.max(1))) {
+                a.stretches_of_column(column, first..first + count, |from, values| {
+                    f32::round_all(values, &mut rounded[from - first..][..values.len()]);
+                });
+            }
+            for (row, out) in out.chunks_exact_mut(terms).enumerate().take(count) {
+                let rounded = rounded[row..].iter().step_by(count);
+                out[some.clone()].iter_mut().zip(rounded).for_each(|(out, rounded)| *out = *rounded);
+            }
+        }
+    });
 }
 
 /// A right matrix, packed, and what is done with a product.

@@ -10,6 +10,7 @@ mod bf16;
 mod convolution;
 mod matrix;
 mod packed;
+mod rounding;
 mod rows;
 mod vector;
 mod view;

@@ -6,8 +6,9 @@ use burn::tensor::{DType, TensorData, bf16};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::bf16::{self as halves, Rounds, Unit};
+use super::bf16::{self as halves, Unit};
 use super::matrix::{self, Finish, block_rows};
+use super::rounding::Rounds;
 use super::rows::Rows;
 use super::view::View;
 use crate::isa::Isa;
@@ -190,9 +191,19 @@ impl Product<'_> {
 /// weights change; a sampler makes one for each step.
 const USES: u32 = 2;
 
+/// Numbers that one task rounds.
+const ROUNDED: usize = 1 << 14;
+
 /// Numbers rounded to bf16, in f32.
 fn rounded<T: Rounds>(values: &[T]) -> Vec<f32> {
-    values.par_iter().map(|value| f32::from_bits(u32::from(value.bits()) << 16)).collect()
+    let mut out = vec![0.0; values.len()];
+    out.par_chunks_mut(ROUNDED).zip(values.par_chunks(ROUNDED)).for_each(|(out, values)| {
+        with_scratch(values.len(), |bits: &mut [u16]| {
+            T::round_all(values, bits);
+            out.iter_mut().zip(bits).for_each(|(out, bits)| *out = f32::from_bits(u32::from(*bits) << 16));
+        });
+    });
+    out
 }
 
 /// A tensor as a left matrix of a product in `precision`.
