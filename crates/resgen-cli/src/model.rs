@@ -43,10 +43,10 @@ fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
 pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
     let path = file_of(path);
     let file = ModelFile::<Value>::load(&path)?;
-    let (config, prefix) = if kind(&file) == GENERATOR {
-        (with_header::<GeneratorHeader>(&path, &file, GENERATOR)?.tokenizer, "tokenizer.")
+    let (config, prefix) = if kind(&file.header) == GENERATOR {
+        (with_header::<GeneratorHeader>(&path, &file.header, GENERATOR)?.tokenizer, "tokenizer.")
     } else {
-        (with_header::<TokenizerHeader>(&path, &file, "tokenizer")?.tokenizer, "")
+        (with_header::<TokenizerHeader>(&path, &file.header, "tokenizer")?.tokenizer, "")
     };
     ImageTokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(&path, error))
 }
@@ -56,11 +56,19 @@ pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
 /// # Errors
 /// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
 pub fn generator(path: &Path, device: &Device) -> Result<Generator> {
+    generator_and_tensors(path, device).map(|(generator, _)| generator)
+}
+
+/// As [`generator`], with the tensors of the file.
+///
+/// # Errors
+/// As [`generator`].
+pub fn generator_and_tensors(path: &Path, device: &Device) -> Result<(Generator, NamedTensors)> {
     let path = file_of(path);
-    let file = ModelFile::<Value>::load(&path)?;
-    let header = with_header(&path, &file, GENERATOR)?;
-    Generator::from_file(&ModelFile { header, tensors: file.tensors }, device)
-        .map_err(|error| Error::file(&path, error))
+    let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
+    let file = ModelFile { header: with_header(&path, &header, GENERATOR)?, tensors };
+    let generator = Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))?;
+    Ok((generator, file.tensors))
 }
 
 /// The classifier in `path`; none where the file is no model of resgen, but perhaps weights that others trained.
@@ -74,23 +82,23 @@ pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)
         Err(reason) if model_file::claims_to_be_one(&bytes) => return Err(Error::file(path, reason)),
         Err(_) => return Ok(None),
     };
-    let header = with_header(path, &file, "classifier")?;
+    let header = with_header(path, &file.header, "classifier")?;
     Ok(Some((header, file.tensors)))
 }
 
 /// As headers spell it.
 const GENERATOR: &str = "generator";
 
-fn kind(file: &ModelFile<Value>) -> &str {
-    file.header.get("kind").and_then(Value::as_str).unwrap_or("model of no kind")
+fn kind(header: &Value) -> &str {
+    header.get("kind").and_then(Value::as_str).unwrap_or("model of no kind")
 }
 
-/// The header of a file that must hold a model of the kind `expected`.
-fn with_header<H: DeserializeOwned>(path: &Path, file: &ModelFile<Value>, expected: &str) -> Result<H> {
-    let found = kind(file);
+/// What the header of a file says, which must hold a model of the kind `expected`.
+fn with_header<H: DeserializeOwned>(path: &Path, header: &Value, expected: &str) -> Result<H> {
+    let found = kind(header);
     if found != expected {
         return Err(Error::file(path, format!("expected a {expected}, found a {found}")));
     }
-    serde_json::from_value(file.header.clone())
+    serde_json::from_value(header.clone())
         .map_err(|error| Error::file(path, format!("its header does not read: {error}")))
 }

@@ -154,9 +154,51 @@ fn reconstructions_are_judged() {
     place.train_tokenizer();
     let measured = ["eval", "reconstruction", "runs/tokenizer", "--data", "heldout"];
     let found = place.json(&[&measured[..], &["--extractor", "runs/features"]].concat());
-    let depth = &found["depths"][0];
-    assert!(depth["psnr"]["interval"].is_array() && depth["ssim"]["value"].as_f64().unwrap() < 1.0);
-    assert!(depth["frechet_distance"]["value"].as_f64().unwrap() > 0.0);
-    assert!(depth["ms_ssim"].is_null() && depth["lpips"].is_null());
+    assert_eq!((&found["results"][0]["depth"], &found["samples"]["kind"]), (&1.into(), &"model".into()));
+    assert!(result(&found, "psnr")["interval"].is_array());
+    assert!(result(&found, "ssim")["value"].as_f64().unwrap() < 1.0);
+    assert!(result(&found, "reconstruction-frechet-distance")["value"].as_f64().unwrap() > 0.0);
+    assert!(
+        found["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["metric"] != "ms-ssim" && one["metric"] != "lpips")
+    );
+    let text = place.run(&measured).stdout;
+    assert!(text.contains("| runs/tokenizer, depth 1 |") && text.contains("| mean PSNR, dB |"), "{text}");
     place.run(&[&measured[..], &["--lpips", "nowhere.pth"]].concat()).fails(1, &["nowhere.pth"]);
+}
+
+#[test]
+fn what_was_heard_is_compared_with_what_was_said() {
+    let place = Workplace::new();
+    place.write("said.tsv", "b\tIt's 42 miles, isn't it?\na\tYes.\n");
+    place.write("heard.tsv", "a\tyes\nb\tit\u{2019}s forty two mile isn't it\n");
+    let compare = ["eval", "speech-text", "heard.tsv", "--reference", "said.tsv", "--normalizer", "english"];
+    let found = place.json(&[&compare[..], &["--out", "english.json"]].concat());
+    assert_eq!((&found["words"]["hits"], &found["words"]["substitutions"]), (&6.into(), &1.into()));
+    assert_eq!(result(&found, "word-error-rate")["value"].as_f64().unwrap(), 1.0 / 7.0);
+    assert_eq!(result(&found, "mean-word-error-rate")["value"].as_f64().unwrap(), 1.0 / 12.0);
+    assert_eq!(found["texts"][0]["name"], "b");
+    place
+        .run(&["eval", "speech-text", "heard.tsv", "--reference", "said.tsv", "--out", "basic.json"])
+        .succeeds();
+    let shown = place.run(&["eval", "show", "english.json", "basic.json"]);
+    assert!(shown.stdout.contains("| WER | mean WER | CER | mean CER |"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("Not comparable with the first table: another settings"),
+        "{}",
+        shown.stdout
+    );
+    let text = place.run(&compare).stdout;
+    assert!(text.contains("b, 1 wrong\n  said:  it's forty two miles isn't it\n"), "{text}");
+
+    place.write("few.tsv", "a\tyes\n");
+    place
+        .run(&["eval", "speech-text", "few.tsv", "--reference", "said.tsv"])
+        .fails(1, &["few.tsv: no text for `b`"]);
+    place
+        .run(&["eval", "speech-similarity", "said.tsv", "--reference", "heard.tsv"])
+        .fails(1, &["said.tsv: no .npy file"]);
 }

@@ -138,9 +138,12 @@ fn the_loss_on_codes_is_measured_in_both_precisions() {
     let eval = ["eval", "loss", "runs/generator", "--codes", "codes", "--rounds", "2"];
     let measured = |more: &[&'static str]| place.json(&[&eval[..], more].concat());
     let found = measured(&[]);
-    assert_eq!((&found["signals"], &found["rounds"]), (&12.into(), &2.into()));
-    assert_eq!(found, measured(&["--threads", "1"]));
-    let loss = |found: &serde_json::Value| found["loss"].as_f64().unwrap();
+    assert_eq!(
+        (&found["results"][0]["count"], &found["settings"]["masked anew"]),
+        (&12.into(), &"2 times".into())
+    );
+    assert_eq!(found["results"], measured(&["--threads", "1"])["results"]);
+    let loss = |found: &serde_json::Value| found["results"][0]["value"].as_f64().unwrap();
     let (full, rounded) = (loss(&found), loss(&measured(&["--precision", "bf16"])));
     assert!(full != rounded && (full - rounded).abs() < 0.02 * full.abs(), "{full} and {rounded}");
     place.run(&[&eval[..], &["--target-noise", "-1"]].concat()).fails(2, &["--target-noise"]);

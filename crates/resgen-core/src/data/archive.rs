@@ -53,17 +53,7 @@ impl Archive {
         let wrong = |reason: String| Error::file(&path, format!("array `{name}`: {reason}"));
         let bytes = self.whole(name)?;
         let array = NpyFile::new(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
-        expect_rows_first(&array).map_err(&wrong)?;
-        let text = array.dtype().descr();
-        let values = if let DType::Plain(kind) = array.dtype()
-            && kind.type_char() == TypeChar::Float
-            && kind.size_field() == 4
-        {
-            array.into_vec::<f32>().map(|values| values.into_iter().map(f64::from).collect())
-        } else {
-            array.into_vec::<f64>()
-        };
-        values.map_err(|error| wrong(format!("expected floats, found {text}: {error}")))
+        floats(array).map_err(wrong)
     }
 
     /// All numbers of an array of whole numbers.
@@ -166,6 +156,35 @@ impl Archive {
     }
 }
 
+/// A file of one array (`.npy`), of two dimensions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    values: Vec<f64>,
+}
+
+impl Matrix {
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::File`] where it holds something else or is cut short.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let wrong = |reason: String| Error::file(path, reason);
+        let array =
+            NpyFile::new(BufReader::new(file)).map_err(|error| wrong(format!("no .npy file: {error}")))?;
+        let shape = match *array.shape() {
+            [rows, columns] => [rows as usize, columns as usize],
+            ref shape => return Err(wrong(format!("expected two dimensions, found {shape:?}"))),
+        };
+        Ok(Self { shape, values: floats(array).map_err(wrong)? })
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks_exact(self.shape[1].max(1))
+    }
+}
+
 /// Number and size of pictures of a shape.
 fn pictures_of(shape: &[u64]) -> std::result::Result<(usize, [usize; 2]), String> {
     match *shape {
@@ -175,6 +194,20 @@ fn pictures_of(shape: &[u64]) -> std::result::Result<(usize, [usize; 2]), String
         }
         _ => Err(format!("expected pictures [N, h, w, 3], found {shape:?}")),
     }
+}
+
+fn floats(array: NpyFile<impl Read>) -> std::result::Result<Vec<f64>, String> {
+    expect_rows_first(&array)?;
+    let text = array.dtype().descr();
+    let values = if let DType::Plain(kind) = array.dtype()
+        && kind.type_char() == TypeChar::Float
+        && kind.size_field() == 4
+    {
+        array.into_vec::<f32>().map(|values| values.into_iter().map(f64::from).collect())
+    } else {
+        array.into_vec::<f64>()
+    };
+    values.map_err(|error| format!("expected floats, found {text}: {error}"))
 }
 
 fn expect_rows_first(array: &NpyFile<impl Read>) -> std::result::Result<(), String> {

@@ -1,8 +1,7 @@
 //! A generator's training loss on codes that it did not see in training: what tells learning from remembering, and one
 //! way of computing from another.
 
-use serde::Serialize;
-
+use super::distribution::{Estimate, ratio};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::rvq::Codes;
@@ -14,12 +13,10 @@ use crate::workers::Workers;
 const BATCH: usize = 32;
 
 /// The mean loss over all masked positions of all rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeldOutLoss {
-    /// In nats per position with masked codes.
-    pub loss: f64,
-    /// Its standard error, from how much batches of signals differ; none for a single batch.
-    pub standard_error: Option<f64>,
+    /// In nats per position with masked codes; how sure it is, from how much batches of signals differ.
+    pub loss: Estimate,
     /// Perplexity of the components in use, from 1 to K.
     pub used_components: f64,
     /// Signals.
@@ -106,16 +103,12 @@ impl Sums {
     }
 }
 
-/// The ratio of two sums, with the standard error of a ratio: the spread of what batches add beyond their share.
 fn summary(sums: &[Sums], signals: usize, rounds: u64) -> HeldOutLoss {
-    let total = |part: fn(&Sums) -> f64| sums.iter().map(part).sum::<f64>();
-    let positions = total(|sum| sum.positions);
-    let loss = total(|sum| sum.loss) / positions;
-    let batches = sums.len() as f64;
-    let squares: f64 = sums.iter().map(|sum| (sum.loss - loss * sum.positions).powi(2)).sum();
-    let standard_error = (sums.len() > 1).then(|| (squares * batches / (batches - 1.0)).sqrt() / positions);
-    let used_components = total(|sum| sum.used_components) / positions;
-    HeldOutLoss { loss, standard_error, used_components, signals, rounds }
+    let over_positions = |part: fn(&Sums) -> f64| {
+        ratio(&sums.iter().map(|sum| (part(sum), sum.positions)).collect::<Vec<_>>())
+    };
+    let used_components = over_positions(|sum| sum.used_components).value;
+    HeldOutLoss { loss: over_positions(|sum| sum.loss), used_components, signals, rounds }
 }
 
 #[cfg(test)]
@@ -127,10 +120,10 @@ mod tests {
         let sums = [(10.0, 5.0), (30.0, 5.0), (10.0, 10.0)];
         let sums = sums.map(|(loss, positions)| Sums { loss, used_components: positions, positions });
         let found = summary(&sums, 3, 1);
-        assert_eq!((found.loss, found.used_components), (2.5, 1.0));
+        assert_eq!((found.loss.value, found.used_components), (2.5, 1.0));
         // Beyond their shares of 12.5, 12.5 and 25: −2.5, 17.5 and −15.
         let expected = ((2.5_f64.powi(2) + 17.5_f64.powi(2) + 15.0_f64.powi(2)) * 1.5).sqrt() / 20.0;
-        assert!((found.standard_error.unwrap() - expected).abs() < 1e-12);
-        assert_eq!(summary(&sums[..1], 1, 1).standard_error, None);
+        assert!((found.loss.standard_error.unwrap() - expected).abs() < 1e-12);
+        assert_eq!(summary(&sums[..1], 1, 1).loss.standard_error, None);
     }
 }

@@ -35,6 +35,15 @@ pub struct MeasureOptions {
     pub kept: usize,
 }
 
+impl MeasureOptions {
+    /// Those that results depend on, for a manifest.
+    pub fn by_name(&self) -> BTreeMap<String, String> {
+        let Self { neighbours, splits, groups: _, kept } = self;
+        let named = [("k", neighbours), ("splits", splits), ("pairs from at most", kept)];
+        named.map(|(name, value)| (name.to_owned(), value.to_string())).into()
+    }
+}
+
 impl Default for MeasureOptions {
     fn default() -> Self {
         Self { neighbours: 3, splits: 10, groups: 10, kept: 50_000 }
@@ -366,7 +375,7 @@ pub fn compare(
 ) -> Result<Vec<Measured>> {
     let mut results = Vec::new();
     let mut push = |metric: Metric, estimate: Estimate, count: usize| {
-        results.push(Measured { metric, estimate, count });
+        results.push(Measured::whole(metric, estimate, count));
     };
     let count = samples.record.count;
     push(Metric::FrechetDistance, Frechet::to(&reference.moments)?.of_groups(&samples.moments)?, count);

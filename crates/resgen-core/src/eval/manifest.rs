@@ -1,6 +1,6 @@
 //! What a measurement leaves behind: every result with all that it depends on, and which results may be compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,36 @@ pub enum Metric {
     ClassDiversity,
     /// Share of samples that are nearer to a training picture than 95 % of held-out pictures are.
     NearCopies,
+    /// Wrong words of all texts together for every word that was said.
+    WordErrorRate,
+    /// The mean over texts of each one's word error rate.
+    MeanWordErrorRate,
+    /// Wrong characters of all texts together for every character that was said.
+    CharacterErrorRate,
+    /// The mean over texts of each one's character error rate.
+    MeanCharacterErrorRate,
+    /// The mean cosine between embeddings: of speakers, the SIM of papers.
+    Similarity,
+    /// Mean over pictures of each one's PSNR, in dB: the number papers usually give. At most 100.
+    Psnr,
+    /// PSNR of the mean error of all pictures, in dB: bad pictures weigh most.
+    PsnrOfMean,
+    /// Structural similarity (Wang et al. 2004).
+    Ssim,
+    /// Structural similarity at five scales (Wang, Simoncelli and Bovik 2003).
+    MsSsim,
+    /// Distance as a network perceives it (arXiv 1801.03924).
+    Lpips,
+    /// Fréchet distance of reconstructions to their pictures: rFID where the network is Inception.
+    ReconstructionFrechetDistance,
+    /// Share of a depth's codes that are used.
+    CodesUsed,
+    /// Perplexity of a depth's codes, from 1 to V.
+    CodePerplexity,
+    /// A generator's training loss on codes it has not seen, in nats per position with masked codes.
+    HeldOutLoss,
+    /// Perplexity of the mixture's components in use, from 1 to K.
+    UsedComponents,
 }
 
 impl Metric {
@@ -55,13 +85,32 @@ impl Metric {
             (Self::ClassConsistency, _) => "class consistency",
             (Self::ClassDiversity, _) => "class diversity",
             (Self::NearCopies, _) => "near copies",
+            (Self::WordErrorRate, _) => "WER",
+            (Self::MeanWordErrorRate, _) => "mean WER",
+            (Self::CharacterErrorRate, _) => "CER",
+            (Self::MeanCharacterErrorRate, _) => "mean CER",
+            (Self::Similarity, _) => "similarity",
+            (Self::Psnr, _) => "mean PSNR, dB",
+            (Self::PsnrOfMean, _) => "PSNR of the mean error, dB",
+            (Self::Ssim, _) => "SSIM",
+            (Self::MsSsim, _) => "MS-SSIM",
+            (Self::Lpips, _) => "LPIPS",
+            (Self::ReconstructionFrechetDistance, true) => "rFID",
+            (Self::ReconstructionFrechetDistance, false) => "rFD",
+            (Self::CodesUsed, _) => "codes used",
+            (Self::CodePerplexity, _) => "perplexity",
+            (Self::HeldOutLoss, _) => "loss, nats a position",
+            (Self::UsedComponents, _) => "components in use",
         }
     }
 
     /// Digits after the point that are worth showing.
     fn digits(self) -> usize {
         match self {
+            Self::CodePerplexity | Self::UsedComponents => 1,
+            Self::Psnr | Self::PsnrOfMean => 2,
             Self::FrechetDistance | Self::SpatialFrechetDistance | Self::Score => 3,
+            Self::ReconstructionFrechetDistance => 3,
             _ => 4,
         }
     }
@@ -72,11 +121,21 @@ impl Metric {
 pub struct Measured {
     /// What was measured.
     pub metric: Metric,
+    /// Of how many codes a position, or of which depth's codes, counted from 1; of all where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
     /// The number and how sure it is.
     #[serde(flatten)]
     pub estimate: Estimate,
     /// Samples that it was taken from.
     pub count: usize,
+}
+
+impl Measured {
+    /// Of all codes of a position.
+    pub fn whole(metric: Metric, estimate: Estimate, count: usize) -> Self {
+        Self { metric, depth: None, estimate, count }
+    }
 }
 
 /// The kinds of sets.
@@ -89,22 +148,30 @@ pub enum SetKind {
     Archive,
     /// Means and covariances in a NumPy archive.
     Statistics,
+    /// Texts, one a line.
+    Texts,
+    /// Vectors in a NumPy file.
+    Embeddings,
+    /// Codes of a token cache.
+    Codes,
+    /// What a model makes of the reference.
+    Model,
 }
 
-/// A set of pictures.
+/// What was measured, or what it was compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetRecord {
     /// Where it lay.
     pub path: PathBuf,
     /// What it was.
     pub kind: SetKind,
-    /// Pictures; 0 where it is not known.
+    /// Pictures, texts or vectors; 0 where it is not known.
     pub count: usize,
-    /// Height and width as they were looked at, where they are known.
+    /// Height and width as pictures were looked at, where they are known.
     pub size: Option<[usize; 2]>,
-    /// Of all its levels in order, or of its statistics.
+    /// Of all its content in order.
     pub fingerprint: String,
-    /// The record of the sampling that made it: model, preset, seed.
+    /// The record of what made it: model, preset, seed.
     pub made_by: Option<serde_json::Value>,
 }
 
@@ -126,12 +193,10 @@ pub struct Manifest {
 /// What was found, with what, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
-    /// The network.
-    pub extractor: ExtractorIdentity,
-    /// k of precision and recall.
-    pub neighbours: usize,
-    /// Parts that scores are taken of.
-    pub splits: usize,
+    /// The network that looked, where one did.
+    pub extractor: Option<ExtractorIdentity>,
+    /// What else the results depend on, by name.
+    pub settings: BTreeMap<String, String>,
     /// What was measured.
     pub samples: SetRecord,
     /// What it was compared with.
@@ -144,7 +209,7 @@ impl Manifest {
     /// Of findings made just now.
     pub fn new(findings: Findings) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let width = findings.extractor.width;
+        let width = findings.extractor.as_ref().map_or(0, |extractor| extractor.width);
         let sets = [("samples", &findings.samples), ("pictures in the reference", &findings.reference)];
         let few = sets.into_iter().filter(|(_, set)| set.kind != SetKind::Statistics && set.count <= width);
         let warning = |(what, set): (&str, &SetRecord)| {
@@ -189,15 +254,16 @@ impl Manifest {
 
     /// All that two manifests must have in common for their results to be comparable, by name.
     fn conditions(&self) -> [(&'static str, String); 6] {
-        let Findings { extractor, reference, samples, neighbours, splits, .. } = &self.findings;
-        let ExtractorIdentity { name, fingerprint, input, .. } = extractor;
+        let Findings { extractor, reference, samples, settings, .. } = &self.findings;
+        let of_extractor =
+            |part: fn(&ExtractorIdentity) -> String| extractor.as_ref().map_or_else(String::new, part);
         [
-            ("network", format!("{name} {fingerprint}")),
-            ("resizing", input.clone()),
+            ("network", of_extractor(|extractor| format!("{} {}", extractor.name, extractor.fingerprint))),
+            ("resizing", of_extractor(|extractor| extractor.input.clone())),
             ("reference", reference.fingerprint.clone()),
             ("number of samples", samples.count.to_string()),
             ("size of the pictures", format!("{:?}", samples.size)),
-            ("settings", format!("k = {neighbours}, {splits} splits")),
+            ("settings", format!("{settings:?}")),
         ]
     }
 
@@ -231,21 +297,10 @@ pub fn tables(manifests: &[(String, Manifest)]) -> String {
 
 fn table(group: &[&(String, Manifest)]) -> String {
     let first = &group[0].1.findings;
-    let is_inception = first.extractor.is_inception();
+    let is_inception = first.extractor.as_ref().is_some_and(ExtractorIdentity::is_inception);
     let metrics: BTreeSet<Metric> =
         group.iter().flat_map(|(_, one)| &one.findings.results).map(|result| result.metric).collect();
-    let mut text = format!(
-        "{} {} ({}), {} samples against {} ({})\n\n|",
-        first.extractor.name,
-        &first.extractor.fingerprint[..first.extractor.fingerprint.len().min(8)],
-        first.extractor.input,
-        first.samples.count,
-        first.reference.path.display(),
-        match first.reference.count {
-            0 => "statistics".into(),
-            count => format!("{count} pictures"),
-        }
-    );
+    let mut text = format!("{}\n\n|", heading(first));
     text += " |";
     for metric in &metrics {
         let _ = write!(text, " {} |", metric.title(is_inception));
@@ -254,22 +309,47 @@ fn table(group: &[&(String, Manifest)]) -> String {
     text += &"---:|".repeat(metrics.len());
     text.push('\n');
     for (name, one) in group {
-        let _ = write!(text, "| {name} |");
-        for metric in &metrics {
-            let found = one.findings.results.iter().find(|result| result.metric == *metric);
-            let _ = write!(
-                text,
-                " {} |",
-                found.map_or_else(String::new, |found| found.estimate.shown(metric.digits()))
-            );
+        let results = &one.findings.results;
+        let depths: BTreeSet<Option<usize>> = results.iter().map(|result| result.depth).collect();
+        for depth in depths {
+            let of_depth = depth.map_or_else(String::new, |depth| format!(", depth {depth}"));
+            let _ = write!(text, "| {name}{of_depth} |");
+            for metric in &metrics {
+                let found = results.iter().find(|result| result.metric == *metric && result.depth == depth);
+                let shown = found.map_or_else(String::new, |found| found.estimate.shown(metric.digits()));
+                let _ = write!(text, " {shown} |");
+            }
+            text.push('\n');
         }
-        text.push('\n');
     }
     let warnings: BTreeSet<&String> = group.iter().flat_map(|(_, one)| &one.warnings).collect();
     for warning in warnings {
         let _ = writeln!(text, "\nNote: {warning}.");
     }
     text
+}
+
+/// What the results of a table have in common.
+fn heading(findings: &Findings) -> String {
+    let Findings { extractor, settings, samples, reference, .. } = findings;
+    let mut parts = Vec::new();
+    if let Some(ExtractorIdentity { name, fingerprint, input, .. }) = extractor {
+        parts.push(format!("{name} {} ({input})", &fingerprint[..fingerprint.len().min(8)]));
+    }
+    let what = match reference.kind {
+        SetKind::Folder | SetKind::Archive | SetKind::Statistics => "pictures",
+        SetKind::Texts => "texts",
+        SetKind::Embeddings => "vectors",
+        SetKind::Codes => "signals",
+        SetKind::Model => "results",
+    };
+    let size = match reference.count {
+        0 => "statistics".into(),
+        count => format!("{count} {what}"),
+    };
+    parts.push(format!("{} samples against {} ({size})", samples.count, reference.path.display()));
+    parts.extend(settings.iter().map(|(name, value)| format!("{name} {value}")));
+    parts.join(", ")
 }
 
 #[cfg(test)]
@@ -293,9 +373,10 @@ mod tests {
             width: 128,
         };
         let estimate = jackknife(2.5, &[2.0, 3.0]);
-        let results = vec![Measured { metric: Metric::FrechetDistance, estimate, count }];
+        let results = vec![Measured::whole(Metric::FrechetDistance, estimate, count)];
         let (samples, reference) = (set("samples", count), set(reference, 1000));
-        Manifest::new(Findings { extractor, neighbours: 3, splits: 10, samples, reference, results })
+        let settings = [("splits".to_owned(), "10".to_owned())].into();
+        Manifest::new(Findings { extractor: Some(extractor), settings, samples, reference, results })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How good a tokenizer or a model is.
 
 pub mod distribution;
+pub mod embeddings;
 pub mod growth;
 pub mod held_out;
 pub mod images;
@@ -10,9 +11,10 @@ pub mod nearest;
 pub mod neighbours;
 pub mod reconstruction;
 pub mod similarity;
+pub mod transcripts;
 pub mod words;
 
 pub use growth::{Growth, draw_growths};
 pub use held_out::{HeldOutLoss, held_out_loss};
 pub use neighbours::{Labelled, Neighbour, NeighbourReport, neighbours};
-pub use reconstruction::{DepthQuality, Judges, ReconstructionReport, measure};
+pub use reconstruction::{Judges, Reconstruction, measure};

@@ -6,17 +6,17 @@
 //! 3. Where a network is given: round what is decoded to bytes, as it would be stored, and take the Fréchet distance of all
 //!    of it to all pictures.
 
-use std::fmt::Write;
-
 use burn::tensor::{Tensor, TensorData};
-use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::distribution::{Estimate, Frechet, GroupedMoments, Moments, RunningMean};
+use super::manifest::{Measured, Metric};
 use super::similarity::{MIN_SIDE_MS_SSIM, MIN_SIDE_SSIM, Pair};
 use crate::data::{Pass, PassBatch, Problem};
+use crate::digest;
 use crate::error::{Error, Result};
-use crate::features::{Extractor, ExtractorIdentity, Lpips};
-use crate::rvq::{Codes, DepthUsage, Usage};
+use crate::features::{Extractor, Lpips};
+use crate::rvq::{Codes, Usage};
 use crate::signal::Picture;
 use crate::tokenizer::ImageTokenizer;
 use crate::workers::Workers;
@@ -36,84 +36,16 @@ pub struct Judges<'a> {
 }
 
 /// How well pictures come back from their codes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReconstructionReport {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconstruction {
     /// Pictures measured.
     pub pictures: usize,
-    /// The network that Fréchet distances are measured with.
-    pub extractor: Option<ExtractorIdentity>,
-    /// One entry per depth asked for, in that order.
-    pub depths: Vec<DepthQuality>,
-    /// How the codes of each depth are used, coarsest first; all D of them.
-    pub usage: Vec<DepthUsage>,
+    /// A hash of their pixels.
+    pub fingerprint: String,
+    /// Quality of what is decoded at each depth asked for, and the use of each depth's codes, coarsest first.
+    pub results: Vec<Measured>,
     /// Pictures that could not be read.
     pub problems: Vec<Problem>,
-}
-
-/// The quality of pictures decoded from the first `depth` codes of each position.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct DepthQuality {
-    /// Number of codes of a position that are decoded.
-    pub depth: usize,
-    /// Mean squared error over all pictures, for pixels in [−1, 1].
-    pub mse: f64,
-    /// PSNR of that mean error, in dB: bad pictures weigh most.
-    pub psnr_of_mean: f64,
-    /// Mean over pictures of each one's PSNR, in dB: the number papers usually give. At most 100.
-    pub psnr: Estimate,
-    /// Mean SSIM, where pictures are large enough.
-    pub ssim: Option<Estimate>,
-    /// Mean MS-SSIM, where pictures are large enough.
-    pub ms_ssim: Option<Estimate>,
-    /// Mean LPIPS, where its weights were given.
-    pub lpips: Option<Estimate>,
-    /// Fréchet distance of all reconstructions to all pictures, where a network was given: rFID if it is Inception.
-    pub frechet_distance: Option<Estimate>,
-}
-
-/// A column of the report's table: its title, the digits to show, and its values.
-type Column = (&'static str, usize, fn(&DepthQuality) -> Option<Estimate>);
-
-impl ReconstructionReport {
-    /// Two tables in Markdown.
-    pub fn markdown(&self) -> String {
-        let is_inception = self.extractor.as_ref().is_some_and(|extractor| extractor.is_inception());
-        let columns: [Column; 6] = [
-            ("mean PSNR, dB", 2, |quality| Some(quality.psnr)),
-            ("PSNR of the mean error, dB", 2, |quality| Some(Estimate::plain(quality.psnr_of_mean))),
-            ("SSIM", 4, |quality| quality.ssim),
-            ("MS-SSIM", 4, |quality| quality.ms_ssim),
-            ("LPIPS", 4, |quality| quality.lpips),
-            (if is_inception { "rFID" } else { "rFD" }, 3, |quality| quality.frechet_distance),
-        ];
-        let columns: Vec<&Column> = columns
-            .iter()
-            .filter(|(_, _, value)| self.depths.iter().any(|quality| value(quality).is_some()))
-            .collect();
-        let mut text = format!("{} pictures, {} unreadable", self.pictures, self.problems.len());
-        if let Some(ExtractorIdentity { name, fingerprint, input, .. }) = &self.extractor {
-            let short = &fingerprint[..fingerprint.len().min(8)];
-            text += &format!("; Fréchet distances by {name} {short} ({input})");
-        }
-        text += "\n\n| depths decoded |";
-        // Writing to a text cannot fail.
-        columns.iter().for_each(|(title, ..)| text += &format!(" {title} |"));
-        text += &format!("\n|---:|{}\n", "---:|".repeat(columns.len()));
-        for quality in &self.depths {
-            text += &format!("| {} |", quality.depth);
-            for (_, digits, value) in &columns {
-                let shown = value(quality).map_or_else(String::new, |found| found.shown(*digits));
-                text += &format!(" {shown} |");
-            }
-            text.push('\n');
-        }
-        text += "\n| depth | codes used | perplexity |\n|---:|---:|---:|\n";
-        for (depth, usage) in self.usage.iter().enumerate() {
-            let _ =
-                writeln!(text, "| {} | {:.1} % | {:.1} |", depth + 1, 100.0 * usage.used, usage.perplexity);
-        }
-        text
-    }
 }
 
 /// Measures `tokenizer` on the pictures of `pass`, several batches at a time. Every batch is worked on by one
@@ -128,7 +60,7 @@ pub fn measure(
     depths: &[usize],
     judges: Judges,
     workers: &Workers,
-) -> Result<ReconstructionReport> {
+) -> Result<Reconstruction> {
     let config = tokenizer.config();
     if depths.is_empty() || depths.iter().any(|depth| !(1..=config.depth).contains(depth)) {
         let reason = format!("expected some of 1 to {}, found {depths:?}", config.depth);
@@ -136,6 +68,7 @@ pub fn measure(
     }
     let mut sums: Vec<Sums> = depths.iter().map(|_| Sums::default()).collect();
     let mut originals: Option<Moments> = None;
+    let mut hash = Sha256::new();
     let mut usage = Usage::new(config.depth, config.vocabulary);
     let mut problems = Vec::new();
     loop {
@@ -145,6 +78,9 @@ pub fn measure(
         }
         problems.extend(batches.iter_mut().flat_map(|batch| batch.problems.drain(..)));
         batches.retain(|batch| !batch.items.is_empty());
+        for batch in &batches {
+            hash.update(batch.pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect::<Vec<u8>>());
+        }
         for seen in workers.run(batches, |_, batch| Seen::of(tokenizer, batch, depths, judges))? {
             usage.add(&seen.codes);
             if let Some(features) = &seen.features {
@@ -162,14 +98,21 @@ pub fn measure(
     }
     let frechet =
         originals.filter(|originals| originals.count() > 1).map(|seen| Frechet::to(&seen)).transpose()?;
-    let qualities = depths.iter().zip(&sums).map(|(&depth, sums)| sums.quality(depth, frechet.as_ref()));
-    Ok(ReconstructionReport {
-        pictures,
-        extractor: judges.extractor.map(|extractor| extractor.identity().clone()),
-        depths: qualities.collect::<Result<_>>()?,
-        usage: usage.per_depth(),
-        problems,
-    })
+    let mut results = Vec::new();
+    for (&depth, sums) in depths.iter().zip(&sums) {
+        results.extend(sums.results(depth, frechet.as_ref())?);
+    }
+    for (place, usage) in usage.per_depth().into_iter().enumerate() {
+        let of_depth = |metric, value| Measured {
+            metric,
+            depth: Some(place + 1),
+            estimate: Estimate::plain(value),
+            count: pictures,
+        };
+        results.push(of_depth(Metric::CodesUsed, usage.used));
+        results.push(of_depth(Metric::CodePerplexity, usage.perplexity));
+    }
+    Ok(Reconstruction { pictures, fingerprint: digest::short(hash), results, problems })
 }
 
 /// What one batch tells.
@@ -299,19 +242,23 @@ impl Sums {
         }
     }
 
-    fn quality(&self, depth: usize, frechet: Option<&Frechet>) -> Result<DepthQuality> {
-        let mse = self.error / self.pictures as f64;
+    fn results(&self, depth: usize, frechet: Option<&Frechet>) -> Result<Vec<Measured>> {
         let distance = |(frechet, moments): (&Frechet, &GroupedMoments)| frechet.of_groups(moments);
-        Ok(DepthQuality {
-            depth,
-            mse,
-            psnr_of_mean: psnr(mse),
-            psnr: self.psnr.estimate().unwrap_or(Estimate::plain(f64::NAN)),
-            ssim: self.ssim.estimate(),
-            ms_ssim: self.ms_ssim.estimate(),
-            lpips: self.lpips.estimate(),
-            frechet_distance: frechet.zip(self.moments.as_ref()).map(distance).transpose()?,
-        })
+        let found = [
+            (Metric::Psnr, self.psnr.estimate()),
+            (Metric::PsnrOfMean, Some(Estimate::plain(psnr(self.error / self.pictures as f64)))),
+            (Metric::Ssim, self.ssim.estimate()),
+            (Metric::MsSsim, self.ms_ssim.estimate()),
+            (Metric::Lpips, self.lpips.estimate()),
+            (
+                Metric::ReconstructionFrechetDistance,
+                frechet.zip(self.moments.as_ref()).map(distance).transpose()?,
+            ),
+        ];
+        let found = found.into_iter().filter_map(|(metric, estimate)| {
+            estimate.map(|estimate| Measured { metric, depth: Some(depth), estimate, count: self.pictures })
+        });
+        Ok(found.collect())
     }
 }
 
@@ -346,11 +293,12 @@ mod tests {
         for mse in [0.04, 0.0004] {
             sums.add_picture(Judged { mse, ssim: Some(10.0 * mse), ..Judged::default() });
         }
-        let quality = sums.quality(3, None).unwrap();
-        assert!((quality.ssim.unwrap().value - 0.202).abs() < 1e-12 && quality.lpips.is_none());
+        let found = sums.results(3, None).unwrap();
+        let value = |metric| found.iter().find(|one| one.metric == metric).map(|one| one.estimate.value);
+        assert!((value(Metric::Ssim).unwrap() - 0.202).abs() < 1e-12 && value(Metric::Lpips).is_none());
         // 10 log₁₀ 100 = 20 dB and 40 dB; the mean error is 0.0202, 22.967 dB.
-        assert!((quality.psnr.value - 30.0).abs() < 1e-9);
-        assert!((quality.mse - 0.0202).abs() < 1e-12 && (quality.psnr_of_mean - 22.967).abs() < 1e-3);
+        assert!((value(Metric::Psnr).unwrap() - 30.0).abs() < 1e-9);
+        assert!((value(Metric::PsnrOfMean).unwrap() - 22.967).abs() < 1e-3);
         assert!((psnr(0.0) - 100.0).abs() < 1e-9);
     }
 
@@ -364,8 +312,13 @@ mod tests {
             measure(&tokenizer, pass(root.path(), 8), &[1, 2], Judges::default(), &Workers::new(3).unwrap())
                 .unwrap();
         assert_eq!(found, more);
-        assert_eq!((found.pictures, found.problems.len(), found.usage.len()), (5, 1, 2));
-        assert_eq!(found.depths.iter().map(|quality| quality.depth).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((found.pictures, found.problems.len()), (5, 1));
+        let of = |metric, depth| {
+            let found = found.results.iter().find(|one| one.metric == metric && one.depth == Some(depth));
+            found.unwrap().estimate.value
+        };
+        assert!(of(Metric::CodesUsed, 1) > 0.0 && of(Metric::CodePerplexity, 2) >= 1.0);
+        assert!(of(Metric::Psnr, 1) > 0.0);
         let mut expected = 0.0;
         for batch in pass(root.path(), 8).map(Result::unwrap) {
             let pixels = TensorData::new(batch.pixels, [batch.items.len(), 3, 8, 8]);
@@ -374,34 +327,8 @@ mod tests {
             let squared = (decoded.clamp(-1.0, 1.0) - pixels).square().mean().into_scalar::<f32>();
             expected += f64::from(squared) * batch.items.len() as f64 / 5.0;
         }
-        assert!((found.depths[1].mse - expected).abs() < 1e-6, "{found:?} {expected}");
-        assert!(found.depths[1].psnr.value >= found.depths[1].psnr_of_mean);
-    }
-
-    #[test]
-    fn a_table_has_a_line_a_depth() {
-        let quality = DepthQuality {
-            depth: 2,
-            mse: 0.0004,
-            psnr_of_mean: 40.0,
-            psnr: Estimate::plain(41.256),
-            ssim: None,
-            ms_ssim: None,
-            lpips: None,
-            frechet_distance: Some(Estimate { interval: Some([1.0, 2.0]), ..Estimate::plain(1.5) }),
-        };
-        let usage = vec![DepthUsage { used: 0.5, perplexity: 3.26 }];
-        let report = ReconstructionReport {
-            pictures: 7,
-            extractor: None,
-            depths: vec![quality],
-            usage,
-            problems: Vec::new(),
-        };
-        let text = report.markdown();
-        assert!(text.starts_with("7 pictures, 0 unreadable\n\n| depths decoded"), "{text}");
-        assert!(text.contains("\n| 2 | 41.26 | 40.00 | 1.500 (1.000–2.000) |\n"), "{text}");
-        assert!(text.ends_with("\n| 1 | 50.0 % | 3.3 |\n"), "{text}");
+        assert!((of(Metric::PsnrOfMean, 2) - psnr(expected)).abs() < 1e-4, "{found:?} {expected}");
+        assert!(of(Metric::Psnr, 2) >= of(Metric::PsnrOfMean, 2));
     }
 
     #[test]

@@ -78,9 +78,14 @@ impl Errors {
         self.substitutions + self.deletions + self.hits
     }
 
+    /// All of them.
+    pub fn wrong(&self) -> usize {
+        self.substitutions + self.deletions + self.insertions
+    }
+
     /// Errors for every word of the reference. Of an empty one it is the number of insertions.
     pub fn rate(&self) -> f64 {
-        (self.substitutions + self.deletions + self.insertions) as f64 / self.said().max(1) as f64
+        self.wrong() as f64 / self.said().max(1) as f64
     }
 }
 
@@ -128,6 +133,15 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
+    /// As it is written in commands and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::English => "english",
+        }
+    }
+
     /// The text as it is compared.
     pub fn apply(self, text: &str) -> String {
         match self {

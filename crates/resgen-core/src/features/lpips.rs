@@ -26,6 +26,7 @@ pub struct Lpips {
     shift: Tensor<4>, // [1, 1, 1, 3]
     scale: Tensor<4>, // [1, 1, 1, 3]
     stages: Vec<Stage>,
+    fingerprint: String,
 }
 
 #[derive(Clone, Debug)]
@@ -62,7 +63,13 @@ impl Lpips {
         let per_channel = |values: [f32; 3]| {
             Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 1, 3]), trunk.device())
         };
-        Ok(Self { shift: per_channel(SHIFT), scale: per_channel(SCALE), stages })
+        let fingerprint = format!("{}-{}", trunk.fingerprint(), heads.fingerprint());
+        Ok(Self { shift: per_channel(SHIFT), scale: per_channel(SCALE), stages, fingerprint })
+    }
+
+    /// Of the files of trunk and heads.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The distance of each picture of `a` to its counterpart in `b`, differentiable in both.

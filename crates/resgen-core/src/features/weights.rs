@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
-use crate::nn::parameters::NamedTensors;
+use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::pretrained::read_weights;
 
 /// The tensors of one file. What they become are plain tensors: no gradient is kept for them.
@@ -26,6 +26,11 @@ impl NamedWeights {
     /// Where its tensors go.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Of all its tensors; see [`parameters::fingerprint`].
+    pub fn fingerprint(&self) -> String {
+        parameters::fingerprint(&self.tensors)
     }
 
     /// Whether there is such a tensor.

@@ -1,6 +1,7 @@
 //! Metrics beside what scipy, pytorch-fid, torch-fidelity, clean-fid, scikit-image, pytorch-msssim, lpips and jiwer give for the
 //! same arrays: `peers/metrics/make_golden.py` made the files in `tests/golden`.
 
+mod adm;
 mod networks;
 mod similarity;
 mod statistics;

@@ -126,9 +126,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let record = samples.record().clone();
     let results = compare(samples, &reference, nearest.as_ref(), &options)?;
     let manifest = Manifest::new(Findings {
-        extractor: extractor.identity().clone(),
-        neighbours: options.neighbours,
-        splits: options.splits,
+        extractor: Some(extractor.identity().clone()),
+        settings: options.by_name(),
         samples: record,
         reference: reference.record().clone(),
         results,

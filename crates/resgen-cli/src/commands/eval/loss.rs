@@ -1,10 +1,12 @@
 //! `eval loss`: a generator's training loss on codes that it was not trained on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use resgen_core::Error;
 use resgen_core::data::TokenCache;
+use resgen_core::eval::distribution::Estimate;
 use resgen_core::eval::held_out_loss;
+use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind, SetRecord, tables};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::train::generator::Objective;
@@ -46,6 +48,9 @@ pub struct Arguments {
     target_noise: f32,
     #[command(flatten)]
     precision: PrecisionArgument,
+    /// Where to write the results, as JSON with all that they depend on.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 fn noise(text: &str) -> Result<f32, String> {
@@ -60,7 +65,9 @@ fn noise(text: &str) -> Result<f32, String> {
 /// # Errors
 /// Where model or codes cannot be read, or do not fit each other.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
-    let generator = model::generator(&arguments.model, &context.device()?)?;
+    let (generator, tensors) = model::generator_and_tensors(&arguments.model, &context.device()?)?;
+    let weights = fingerprint(&tensors);
+    drop(tensors);
     let cache = TokenCache::open(&arguments.codes)?;
     cache.expect_tokenizer(&fingerprint(&generator.tokenizer.tensors()), generator.tokenizer.config())?;
     let (codes, classes) = labelled_codes(&cache)?;
@@ -72,18 +79,43 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         target_noise: arguments.target_noise,
         seed: arguments.seed,
     };
-    let generator = generator.in_precision(arguments.precision.precision.unwrap_or_default());
+    let precision = arguments.precision.precision.unwrap_or_default();
+    let generator = generator.in_precision(precision);
     let workers = Workers::new(context.at_once())?;
     let mut progress = TerminalProgress::default();
     let found =
         held_out_loss(&generator, (&codes, &classes), &objective, arguments.rounds, &workers, &mut progress)?;
     drop(progress);
-    context.output.print(&found, |found| {
-        let error = found.standard_error.map_or_else(String::new, |error| format!(" ± {error:.4}"));
-        format!(
-            "{:.4}{error} nats a position, {:.1} components in use: {} signals, each masked {} times",
-            found.loss, found.used_components, found.signals, found.rounds
-        )
+    let record = |path: &Path, kind, fingerprint, made_by| SetRecord {
+        path: path.to_owned(),
+        kind,
+        count: found.signals,
+        size: None,
+        fingerprint,
+        made_by,
+    };
+    let settings = [
+        ("schedule", serde_json::to_string(&objective.schedule)?.replace('"', "")),
+        ("target noise", objective.target_noise.to_string()),
+        ("masked anew", format!("{} times", found.rounds)),
+        ("seed", objective.seed.to_string()),
+    ];
+    let made_by = Some(serde_json::json!({ "precision": precision, "step": generator.header.step }));
+    let manifest = Manifest::new(Findings {
+        extractor: None,
+        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        samples: record(&arguments.model, SetKind::Model, weights, made_by),
+        reference: record(&arguments.codes, SetKind::Codes, cache.fingerprint(), None),
+        results: vec![
+            Measured::whole(Metric::HeldOutLoss, found.loss, found.signals),
+            Measured::whole(Metric::UsedComponents, Estimate::plain(found.used_components), found.signals),
+        ],
+    });
+    if let Some(out) = &arguments.out {
+        manifest.save(out)?;
+    }
+    context.output.print(&manifest, |manifest| {
+        tables(&[(arguments.model.display().to_string(), manifest.clone())]).trim_end().to_owned()
     })
 }
 

@@ -6,6 +6,7 @@ mod loss;
 mod neighbours;
 mod reconstruction;
 mod show;
+mod speech;
 
 pub use images::SetArguments;
 
@@ -25,7 +26,11 @@ pub enum Command {
     Loss(loss::Arguments),
     /// The training pictures nearest to generated ones, to see that they are no copies.
     Neighbours(neighbours::Arguments),
-    /// Results of `eval images` as tables, with what may not be compared.
+    /// Word and character error rates of what was heard against what was said.
+    SpeechText(speech::TextArguments),
+    /// How alike voices are, from their embeddings.
+    SpeechSimilarity(speech::SimilarityArguments),
+    /// Results of evaluations as tables, with what may not be compared.
     Show(show::Arguments),
 }
 
@@ -40,6 +45,8 @@ pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Reconstruction(arguments) => reconstruction::run(arguments, context),
         Command::Loss(arguments) => loss::run(arguments, context),
         Command::Neighbours(arguments) => neighbours::run(arguments, context),
+        Command::SpeechText(arguments) => speech::run_text(arguments, context),
+        Command::SpeechSimilarity(arguments) => speech::run_similarity(arguments, context),
         Command::Show(arguments) => show::run(arguments, context),
     }
 }

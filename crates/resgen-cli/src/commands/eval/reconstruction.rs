@@ -1,18 +1,22 @@
 //! `eval reconstruction`: what a tokenizer keeps of pictures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resgen_core::data::{Pass, PassOptions, PictureFolder};
+use resgen_core::eval::manifest::{Findings, Manifest, SetKind, SetRecord, tables};
 use resgen_core::eval::{Judges, measure};
 use resgen_core::features::Lpips;
+use resgen_core::nn::parameters::fingerprint;
+use resgen_core::progress::Progress;
 use resgen_core::train::preview::doublings;
 use resgen_core::workers::Workers;
 
-use crate::commands::data::LayoutArgument;
+use crate::commands::data::{self, LayoutArgument};
 use crate::commands::eval::images;
 use crate::context::Context;
 use crate::model;
+use crate::progress::TerminalProgress;
 
 /// Arguments of `eval reconstruction`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +44,9 @@ pub struct Arguments {
     /// The linear heads of LPIPS, where they are in a file of their own.
     #[arg(long, value_name = "FILE", requires = "lpips")]
     lpips_heads: Option<PathBuf>,
+    /// Where to write the results, as JSON with all that they depend on.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// Measures.
@@ -60,6 +67,30 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let extractor =
         extractor.map(|path| images::extractor(path, arguments.resize.resize, context)).transpose()?;
     let judges = Judges { lpips: lpips.as_ref(), extractor: extractor.as_ref() };
-    let report = measure(&tokenizer, pass, &depths, judges, &Workers::new(context.at_once())?)?;
-    context.output.print(&report, |report| report.markdown())
+    let found = measure(&tokenizer, pass, &depths, judges, &Workers::new(context.at_once())?)?;
+    let mut progress = TerminalProgress::default();
+    found.problems.iter().for_each(|problem| progress.note(&data::problem(problem)));
+    drop(progress);
+    let record = |path: &Path, kind, fingerprint| SetRecord {
+        path: path.to_owned(),
+        kind,
+        count: found.pictures,
+        size: Some([tokenizer.config().resolution; 2]),
+        fingerprint,
+        made_by: None,
+    };
+    let lpips = lpips.iter().map(|lpips| ("LPIPS".to_owned(), lpips.fingerprint().to_owned()));
+    let manifest = Manifest::new(Findings {
+        extractor: extractor.as_ref().map(|extractor| extractor.identity().clone()),
+        settings: lpips.collect(),
+        samples: record(&arguments.model, SetKind::Model, fingerprint(&tokenizer.tensors())),
+        reference: record(&arguments.data, SetKind::Folder, found.fingerprint.clone()),
+        results: found.results,
+    });
+    if let Some(out) = &arguments.out {
+        manifest.save(out)?;
+    }
+    context.output.print(&manifest, |manifest| {
+        tables(&[(arguments.model.display().to_string(), manifest.clone())]).trim_end().to_owned()
+    })
 }

@@ -14,7 +14,7 @@ Example:
 
 Results that may be compared stand in one table; of the others it is said what keeps them apart.")]
 pub struct Arguments {
-    /// Files that `eval images --out` wrote.
+    /// Files that `eval … --out` wrote.
     #[arg(required = true, value_name = "FILE")]
     results: Vec<PathBuf>,
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
 use resgen_core::nn::Precision;
+use resgen_core::nn::parameters::fingerprint;
 use resgen_core::sample::{Preset, Unmasker};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
@@ -65,6 +66,11 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Drawn {
     model: PathBuf,
+    /// Of the model's weights, as `resgen inspect` shows it.
+    fingerprint: String,
+    step: u64,
+    /// Version of the program.
+    resgen: &'static str,
     seed: u64,
     precision: Precision,
     settings: Preset,
@@ -89,7 +95,10 @@ struct Sample {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
     let precision = arguments.precision.precision.unwrap_or_default();
-    let generator = model::generator(&arguments.model, &device)?.in_precision(precision);
+    let (generator, tensors) = model::generator_and_tensors(&arguments.model, &device)?;
+    let fingerprint = fingerprint(&tensors);
+    drop(tensors);
+    let generator = generator.in_precision(precision);
     let names = &generator.header.classes;
     let classes = classes::resolve(&arguments.class, names)?;
     let settings = arguments.settings.over(generator.header.preset);
@@ -122,6 +131,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     };
     let result = Drawn {
         model: arguments.model.clone(),
+        fingerprint,
+        step: generator.header.step,
+        resgen: env!("CARGO_PKG_VERSION"),
         seed: arguments.seed,
         precision,
         settings,

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::header::CacheHeader;
 use super::shard;
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
 use crate::tokenizer::ImageTokenizerConfig;
@@ -71,6 +74,16 @@ impl TokenCache {
     /// What the codes were made of, and which pictures are missing.
     pub fn header(&self) -> &CacheHeader {
         &self.header
+    }
+
+    /// A hash of what the codes were made of and of the codes.
+    pub fn fingerprint(&self) -> String {
+        let CacheHeader { inputs, shards, .. } = &self.header;
+        let mut hash = Sha256::new();
+        hash.update(&inputs.pictures);
+        hash.update(&inputs.tokenizer);
+        shards.iter().for_each(|shard| hash.update(shard.crc32.to_le_bytes()));
+        digest::short(hash)
     }
 
     /// Number of signals. Never 0.

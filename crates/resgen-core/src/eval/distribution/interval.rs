@@ -12,8 +12,10 @@ pub enum IntervalMethod {
     Splits,
     /// A share of samples that are drawn independently.
     Binomial,
-    /// The spread of single pictures around their mean.
+    /// The spread of single values around their mean.
     Mean,
+    /// How far parts are from their share of a ratio of sums.
+    Ratio,
 }
 
 /// A number and, where it can be told, how sure it is.
@@ -106,6 +108,20 @@ pub fn jackknife(value: f64, without_each: &[f64]) -> Estimate {
     let squares: f64 = without_each.iter().map(|other| (other - mean).powi(2)).sum();
     let error = ((groups - 1.0) / groups * squares).sqrt();
     Estimate::with_error(value, error, without_each.len(), IntervalMethod::Jackknife)
+}
+
+/// Σ a / Σ b over independent parts (a, b), with the usual standard error of such a ratio: the spread of what a part adds
+/// beyond its share.
+pub fn ratio(parts: &[(f64, f64)]) -> Estimate {
+    let count = parts.len() as f64;
+    let (above, below) = parts.iter().fold((0.0, 0.0), |(a, b), part| (a + part.0, b + part.1));
+    let value = above / below;
+    if parts.len() < 2 {
+        return Estimate::plain(value);
+    }
+    let squares: f64 = parts.iter().map(|(a, b)| (a - value * b).powi(2)).sum();
+    let error = (squares * count / (count - 1.0)).sqrt() / below;
+    Estimate::with_error(value, error, parts.len(), IntervalMethod::Ratio)
 }
 
 const NORMAL_QUANTILE: f64 = 1.959_964;

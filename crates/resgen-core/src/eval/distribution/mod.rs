@@ -11,7 +11,7 @@ mod moments;
 
 pub use frechet::{Frechet, frechet_distance};
 pub use inception_score::ScoreSplits;
-pub use interval::{Estimate, IntervalMethod, RunningMean, jackknife};
+pub use interval::{Estimate, IntervalMethod, RunningMean, jackknife, ratio};
 pub use kernel::kernel_distance;
 pub use manifold::{Manifold, precision_and_recall};
 pub use matrix::Rows;
