@@ -7,7 +7,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 
-use crate::{FusedGradients, FusedOps};
+use crate::{FusedGradients, FusedOps, Sight};
 
 /// Hands every input that asks for it its gradient, where all are worked out together.
 fn register<B: FusedGradients, S, const N: usize>(
@@ -97,6 +97,7 @@ impl<B: FusedGradients> Backward<B, 3> for Linear {
 #[derive(Debug)]
 struct Attend {
     heads: usize,
+    sight: Sight,
 }
 
 impl<B: FusedGradients> Backward<B, 1> for Attend {
@@ -104,7 +105,10 @@ impl<B: FusedGradients> Backward<B, 1> for Attend {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let qkv = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |gradient| B::attend_backward(qkv, gradient, self.heads));
+        let Self { heads, sight } = self;
+        unary::<B, _>(ops.parents, ops.node, grads, |gradient| {
+            B::attend_backward(qkv, gradient, heads, sight)
+        });
     }
 }
 
@@ -196,8 +200,9 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         Self::gelu_tanh(Self::affine(x, weight, bias))
     }
 
-    fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        tracked::<B, C, _, 1>(Attend { heads }, [qkv], |[qkv]| qkv.clone(), |[qkv]| B::attend(qkv, heads))
+    fn attend(qkv: FloatTensor<Self>, heads: usize, sight: Sight) -> FloatTensor<Self> {
+        let backward = Attend { heads, sight };
+        tracked::<B, C, _, 1>(backward, [qkv], |[qkv]| qkv.clone(), |[qkv]| B::attend(qkv, heads, sight))
     }
 
     fn convolve(

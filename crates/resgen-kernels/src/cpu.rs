@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::isa::Isa;
 use crate::loops::{gelu_backward_chunk, gelu_chunk, norm_rows, norm_rows_backward};
 use crate::product::{self, Finish};
-use crate::{FusedGradients, FusedOps, group_norm, mixture};
+use crate::{FusedGradients, FusedOps, Sight, group_norm, mixture};
 
 /// Elements that one task works on.
 pub(crate) const CHUNK: usize = 16 * 1024;
@@ -48,8 +48,8 @@ impl FusedOps for Flex {
         product::affine(x, weight, bias, Finish::Gelu)
     }
 
-    fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        product::attend(qkv, heads)
+    fn attend(qkv: FloatTensor<Self>, heads: usize, sight: Sight) -> FloatTensor<Self> {
+        product::attend(qkv, heads, sight)
     }
 
     fn convolve(
@@ -132,8 +132,9 @@ impl FusedGradients for Flex {
         qkv: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         heads: usize,
+        sight: Sight,
     ) -> FloatTensor<Self> {
-        product::attend_backward(qkv, gradient, heads)
+        product::attend_backward(qkv, gradient, heads, sight)
     }
 
     fn convolve_backward_input(

@@ -16,6 +16,7 @@ mod group_norm;
 mod isa;
 mod kept;
 mod loops;
+pub mod memory;
 pub mod mixture;
 mod operation;
 pub mod optimizer;
@@ -56,7 +57,7 @@ pub trait FusedOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// See [`attend`].
-    fn attend(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+    fn attend(qkv: FloatTensor<Self>, heads: usize, sight: Sight) -> FloatTensor<Self>;
 
     /// See [`convolve`].
     fn convolve(
@@ -113,6 +114,7 @@ pub trait FusedGradients: FusedOps {
         qkv: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         heads: usize,
+        sight: Sight,
     ) -> FloatTensor<Self>;
 
     /// The gradient of [`convolve`]'s input, pictures of `size`.
@@ -206,15 +208,24 @@ pub fn affine_gelu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor
     Tensor::from_dispatch(Dispatch::affine_gelu(x, weight, bias))
 }
 
-/// Scaled dot-product attention of every position to every position.
+/// The positions that a position attends to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// All.
+    All,
+    /// Those before it, and itself.
+    Past,
+}
+
+/// Scaled dot-product attention of every position to those that it sees.
 ///
 /// # Shapes
 /// queries, keys and values side by side `[B, L, 3·d]` → `[B, L, d]`; `heads` must divide d
-pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+pub fn attend(qkv: Tensor<3>, heads: usize, sight: Sight) -> Tensor<3> {
     if !Operation::Attend.has_body_for(&qkv) {
-        return reference::attend(qkv, heads);
+        return reference::attend(qkv, heads, sight);
     }
-    Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads))
+    Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads, sight))
 }
 
 /// A convolution of channels-last pictures, padded by so many lines above and below and so many columns left and right. In

@@ -20,6 +20,8 @@ pub enum Operation {
     AffineGelu,
     /// [`crate::attend`]
     Attend,
+    /// [`crate::memory::attend_next`]
+    AttendNext,
     /// [`crate::convolve`]
     Convolve,
     /// [`crate::group_norm`]
@@ -49,12 +51,13 @@ static SWITCHED_OFF: OnceLock<HashSet<Operation>> = OnceLock::new();
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::GeluTanh,
         Self::ModulatedNorm,
         Self::Affine,
         Self::AffineGelu,
         Self::Attend,
+        Self::AttendNext,
         Self::Convolve,
         Self::GroupNorm,
         Self::Features,
@@ -91,7 +94,7 @@ impl Operation {
         match self {
             Self::GeluTanh | Self::ModulatedNorm | Self::Affine | Self::AffineGelu | Self::Attend => true,
             Self::Convolve | Self::GroupNorm | Self::Features | Self::LogLikelihood => true,
-            Self::PosteriorMass | Self::SquareSum | Self::AdamW => false,
+            Self::AttendNext | Self::PosteriorMass | Self::SquareSum | Self::AdamW => false,
             Self::Quantize | Self::Embed | Self::ChooseComponents | Self::RevealCounts => false,
         }
     }
@@ -110,6 +113,7 @@ impl fmt::Display for Operation {
             Self::Affine => "affine",
             Self::AffineGelu => "affine-gelu",
             Self::Attend => "attend",
+            Self::AttendNext => "attend-next",
             Self::Convolve => "convolve",
             Self::GroupNorm => "group-norm",
             Self::Features => "features",

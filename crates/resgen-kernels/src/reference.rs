@@ -2,7 +2,9 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, FloatDType, Tensor, module};
+use burn::tensor::{Bool, DType, FloatDType, Tensor, module};
+
+use crate::Sight;
 
 /// Added to the variance before the root.
 pub const NORM_EPSILON: f32 = 1e-6;
@@ -29,7 +31,7 @@ pub fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) 
 }
 
 /// See [`crate::attend`].
-pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+pub fn attend(qkv: Tensor<3>, heads: usize, sight: Sight) -> Tensor<3> {
     let [batch, length, width] = qkv.dims();
     let (width, head) = (width / 3, width / 3 / heads);
     let split = |part: usize| {
@@ -39,8 +41,15 @@ pub fn attend(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
             .swap_dims(1, 2) // [B, heads, L, head]
     };
     let queries = split(0).mul_scalar(1.0 / (head as f32).sqrt());
-    let scores = softmax(queries.matmul(split(1).swap_dims(2, 3)), 3); // [B, heads, L, L]
-    scores.matmul(split(2)).swap_dims(1, 2).reshape([batch, length, width])
+    let scores = queries.matmul(split(1).swap_dims(2, 3)); // [B, heads, L, L]
+    let scores = match sight {
+        Sight::All => scores,
+        Sight::Past => {
+            let hidden = Tensor::<2, Bool>::tril_mask([length, length], 0, &scores.device());
+            scores.mask_fill(hidden.unsqueeze::<4>(), f32::NEG_INFINITY)
+        }
+    };
+    softmax(scores, 3).matmul(split(2)).swap_dims(1, 2).reshape([batch, length, width])
 }
 
 /// See [`crate::convolve`]; in bf16 as [`affine`].

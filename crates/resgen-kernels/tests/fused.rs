@@ -3,8 +3,8 @@
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use resgen_kernels::{
-    affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture, modulated_norm,
-    reference,
+    Sight, affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture,
+    modulated_norm, reference,
 };
 
 /// Deterministic values in about ±4, different for every seed.
@@ -114,7 +114,7 @@ fn nothing_gives_nothing() {
     // The reference is no judge here: Flex's product of matrices reads beyond empty ones.
     let none = affine(tensor([0, 2, 3], 1), tensor([3, 4], 2), tensor([4], 3));
     assert_eq!(none.dims(), [0, 2, 4]);
-    assert_eq!(attend(tensor([0, 2, 12], 1), 1).dims(), [0, 2, 4]);
+    assert_eq!(attend(tensor([0, 2, 12], 1), 1, Sight::All).dims(), [0, 2, 4]);
     let nothing = convolve(tensor([0, 4, 4, 3], 1), tensor([5, 3, 3, 3], 2), tensor([5], 3), 2, [1, 1]);
     assert_eq!(nothing.dims(), [0, 2, 2, 5]);
     assert_eq!(group_norm(tensor([0, 2, 2, 4], 1), tensor([4], 2), tensor([4], 3), 2).dims(), [0, 2, 2, 4]);
@@ -151,18 +151,26 @@ fn bf16_layers_and_their_gradients_stay_near_f32() {
 
 #[test]
 fn attention_agrees_with_its_reference() {
-    for [batch, length, heads, head] in
-        [[1, 1, 1, 1], [2, 3, 2, 5], [1, 37, 3, 16], [3, 64, 2, 64], [1, 130, 1, 8]]
+    let sizes = [[1, 1, 1, 1], [2, 3, 2, 5], [1, 37, 3, 16], [3, 64, 2, 64], [1, 130, 1, 8]];
+    for ([batch, length, heads, head], sight) in
+        sizes.into_iter().flat_map(|sizes| [(sizes, Sight::All), (sizes, Sight::Past)])
     {
         let qkv = tensor([batch, length, 3 * heads * head], 1);
-        let [fast, slow] = [attend(qkv.clone(), heads), reference::attend(qkv.clone(), heads)];
+        let fast = attend(qkv.clone(), heads, sight);
+        let slow = reference::attend(qkv.clone(), heads, sight);
         let worst = difference(fast.clone(), slow.clone());
-        assert!(worst < TOLERANCE, "{worst} at {batch} signals of {length}, {heads} heads of {head}");
+        assert!(
+            worst < TOLERANCE,
+            "{worst} at {batch} signals of {length}, {heads} heads of {head}, {sight:?}"
+        );
         if batch > 0 {
             let pull = tensor([batch, length, heads * head], 2).detach();
             let gradient = |out: Tensor<3>| qkv.grad(&(out * pull.clone()).sum().backward()).unwrap();
             let worst = difference(gradient(fast), gradient(slow));
-            assert!(worst < TOLERANCE, "gradient {worst} at {batch} of {length}, {heads} heads of {head}");
+            assert!(
+                worst < TOLERANCE,
+                "gradient {worst} at {batch} of {length}, {heads} heads of {head}, {sight:?}"
+            );
         }
     }
 }
@@ -171,8 +179,18 @@ fn attention_agrees_with_its_reference() {
 fn equal_keys_average_the_values() {
     // Two positions, one head of width 1: keys are equal, so both outputs are the mean of 2 and 6.
     let qkv = TensorData::new(vec![5f32, 1.0, 2.0, -3.0, 1.0, 6.0], [1, 2, 3]);
-    let out = attend(Tensor::from_data(qkv, &Device::flex()), 1).try_into_vec_as::<f32>().unwrap();
+    let out =
+        attend(Tensor::from_data(qkv, &Device::flex()), 1, Sight::All).try_into_vec_as::<f32>().unwrap();
     assert_eq!(out, [4.0, 4.0]);
+}
+
+#[test]
+fn the_past_is_all_that_is_seen() {
+    // The same two positions: the first sees itself alone.
+    let qkv = TensorData::new(vec![5f32, 1.0, 2.0, -3.0, 1.0, 6.0], [1, 2, 3]);
+    let out =
+        attend(Tensor::from_data(qkv, &Device::flex()), 1, Sight::Past).try_into_vec_as::<f32>().unwrap();
+    assert_eq!(out, [2.0, 4.0]);
 }
 
 #[test]
@@ -180,7 +198,7 @@ fn heads_do_not_mix() {
     // Head 0 sees equal keys (mean of values 2, 6); head 1's key of position 1 is far ahead.
     let qkv = vec![1f32, 1.0, 0.0, 0.0, 2.0, 10.0, 1.0, 1.0, 0.0, 100.0, 6.0, 20.0];
     let qkv = Tensor::from_data(TensorData::new(qkv, [1, 2, 6]), &Device::flex());
-    assert_eq!(attend(qkv, 2).try_into_vec_as::<f32>().unwrap(), [4.0, 20.0, 4.0, 20.0]);
+    assert_eq!(attend(qkv, 2, Sight::All).try_into_vec_as::<f32>().unwrap(), [4.0, 20.0, 4.0, 20.0]);
 }
 
 #[test]

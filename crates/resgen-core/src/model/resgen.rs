@@ -12,6 +12,7 @@
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
+use resgen_kernels::Sight;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::ClassCondition;
@@ -95,7 +96,7 @@ impl Resgen {
             masked: builder.normal([config.depth + 1, width], 0.5),
             positions: builder.normal([config.positions, width], 0.5),
             condition: ClassCondition::new(builder, config.classes, width),
-            trunk: Trunk::new(builder, &config.trunk),
+            trunk: Trunk::new(builder, &config.trunk, Sight::All),
             head: head.init(builder, width, config.latent),
             config,
         }

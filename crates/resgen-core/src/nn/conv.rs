@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
 use burn::tensor::Tensor;
-use resgen_kernels::{attend, group_norm, group_norm_silu};
+use resgen_kernels::{Sight, attend, group_norm, group_norm_silu};
 
 use super::Builder;
 use super::precision::{convolve, project};
@@ -67,7 +67,7 @@ impl SpatialAttention {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, height, width, channels] = x.dims();
         let places = normalise(&self.norm, x.clone()).reshape([batch, height * width, channels]);
-        let mixed = project(&self.out, attend(project(&self.qkv, places), 1)); // [B, hw, C]
+        let mixed = project(&self.out, attend(project(&self.qkv, places), 1, Sight::All)); // [B, hw, C]
         x + mixed.reshape([batch, height, width, channels])
     }
 }

@@ -110,6 +110,7 @@ mod tests {
     use crate::nn::conv::ResidualBlock;
     use crate::nn::parameters;
     use crate::nn::transformer::Block;
+    use resgen_kernels::Sight;
 
     fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
         Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn gradients_pass_through_the_rounding_to_the_masters() {
         let device = Device::flex().autodiff();
-        let block = Block::new(&mut Builder::new(1, &device), 16, 2);
+        let block = Block::new(&mut Builder::new(1, &device), 16, 2, Sight::All);
         let (x, modulation, weight) = (normal([2, 5, 16]), normal([2, 6, 16]), normal([2, 5, 16]));
         let gradients = |precision: Precision| {
             let masters = block.clone().train();

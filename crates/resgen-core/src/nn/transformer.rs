@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, activation::silu};
-use resgen_kernels::modulated_norm;
+use burn::tensor::{Device, Tensor, activation::silu};
+use resgen_kernels::{Sight, modulated_norm};
 use serde::{Deserialize, Serialize};
 
 use super::Builder;
@@ -65,10 +65,10 @@ pub struct Block {
 
 impl Block {
     /// A block that starts as the identity, since its modulation starts at zero.
-    pub fn new(builder: &mut Builder, width: usize, heads: usize) -> Self {
+    pub fn new(builder: &mut Builder, width: usize, heads: usize, sight: Sight) -> Self {
         Self {
             modulation: builder.zero_linear(width, 6 * width),
-            attention: SelfAttention::new(builder, width, heads),
+            attention: SelfAttention::new(builder, width, heads, sight),
             widen: builder.linear(width, 4 * width),
             narrow: builder.linear(4 * width, width),
         }
@@ -83,6 +83,28 @@ impl Block {
         let normed = modulated_norm(x.clone(), part(3), part(4));
         x + project(&self.narrow, project_gelu(&self.widen, normed)) * part(5)
     }
+
+    /// [`Block::forward`] at one position; see [`SelfAttention::next`].
+    ///
+    /// # Shapes
+    /// x `[B, d]`, modulation `[B, 6, d]`, memory `[B, L, 2·d]` → `[B, d]` and the memory
+    fn next(
+        &self,
+        x: Tensor<2>,
+        modulation: Tensor<3>,
+        memory: Tensor<3>,
+        place: usize,
+    ) -> (Tensor<2>, Tensor<3>) {
+        let part = |index: usize| modulation.clone().narrow(1, index, 1); // [B, 1, d]
+        let normed = |x: Tensor<2>, index| {
+            modulated_norm(x.unsqueeze_dim(1), part(index), part(index + 1)).squeeze_dim::<2>(1)
+        };
+        let gate = |index| part(index).squeeze_dim::<2>(1); // [B, d]
+        let (attended, memory) = self.attention.next(normed(x.clone(), 0), memory, place);
+        let x = x + attended * gate(2);
+        let widened = project_gelu(&self.widen, normed(x.clone(), 3));
+        (x + project(&self.narrow, widened) * gate(5), memory)
+    }
 }
 
 /// What the condition says to every block: the same at every position, and in every step of sampling.
@@ -90,6 +112,12 @@ impl Block {
 pub struct Modulations {
     blocks: Vec<Tensor<3>>, // [B, 6, d] each
     last: Tensor<3>,        // [B, 2, d]
+}
+
+/// What a trunk whose positions see the past knows of the positions before: keys and values of every block.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    blocks: Vec<Tensor<3>>, // [B, L, 2·d] each
 }
 
 /// All blocks of a generator, and the modulated norm after the last.
@@ -101,10 +129,11 @@ pub struct Trunk {
 
 impl Trunk {
     /// A trunk of the configured size.
-    pub fn new(builder: &mut Builder, config: &TrunkConfig) -> Self {
+    pub fn new(builder: &mut Builder, config: &TrunkConfig, sight: Sight) -> Self {
+        let TrunkConfig { width, layers, heads } = *config;
         Self {
-            blocks: (0..config.layers).map(|_| Block::new(builder, config.width, config.heads)).collect(),
-            modulation: builder.zero_linear(config.width, 2 * config.width),
+            blocks: (0..layers).map(|_| Block::new(builder, width, heads, sight)).collect(),
+            modulation: builder.zero_linear(width, 2 * width),
         }
     }
 
@@ -127,5 +156,37 @@ impl Trunk {
         let x = blocks.fold(x, |x, (block, modulation)| block.forward(x, modulation.clone()));
         let part = |index: usize| modulations.last.clone().narrow(1, index, 1); // [B, 1, d]
         modulated_norm(x, part(0), part(1))
+    }
+
+    /// Nothing yet of `batch` signals of `length` positions.
+    pub fn memory(&self, batch: usize, length: usize, device: &Device) -> Memory {
+        let [width, _] = self.modulation.weight.dims();
+        Memory {
+            blocks: self.blocks.iter().map(|_| Tensor::zeros([batch, length, 2 * width], device)).collect(),
+        }
+    }
+
+    /// [`Trunk::forward`] at position `place` where positions see the past: those before it have been here, in order.
+    ///
+    /// # Shapes
+    /// x `[B, d]` → `[B, d]`
+    pub fn next(
+        &self,
+        x: Tensor<2>,
+        modulations: &Modulations,
+        memory: &mut Memory,
+        place: usize,
+    ) -> Tensor<2> {
+        let mut x = x;
+        let blocks = self.blocks.iter().zip(&modulations.blocks);
+        // Taken out and put back: a memory that has one owner is written in place.
+        let before = std::mem::take(&mut memory.blocks);
+        for ((block, modulation), known) in blocks.zip(before) {
+            let (out, known) = block.next(x, modulation.clone(), known, place);
+            memory.blocks.push(known);
+            x = out;
+        }
+        let part = |index: usize| modulations.last.clone().narrow(1, index, 1); // [B, 1, d]
+        modulated_norm(x.unsqueeze_dim(1), part(0), part(1)).squeeze_dim(1)
     }
 }

@@ -7,14 +7,15 @@ use rayon::prelude::*;
 
 use super::matrix::{row_products, small_product};
 use super::view::View;
+use crate::Sight;
 use crate::cpu::blank;
 use crate::isa::{Isa, for_every_isa};
 use crate::loops::{exp, sum};
 
 /// See [`crate::attend`].
-pub fn attend(qkv: FlexTensor, heads: usize) -> FlexTensor {
+pub fn attend(qkv: FlexTensor, heads: usize, sight: Sight) -> FlexTensor {
     let qkv = qkv.to_contiguous();
-    let sizes = Sizes::of(&qkv, heads);
+    let sizes = Sizes::of(&qkv, heads, sight);
     let mut out = blank(&Shape::new([sizes.batch, sizes.length, sizes.width]));
     if out.storage::<f32>().is_empty() {
         return out;
@@ -27,9 +28,9 @@ pub fn attend(qkv: FlexTensor, heads: usize) -> FlexTensor {
 }
 
 /// The gradient of [`attend`]'s input.
-pub fn attend_backward(qkv: FlexTensor, gradient: FlexTensor, heads: usize) -> FlexTensor {
+pub fn attend_backward(qkv: FlexTensor, gradient: FlexTensor, heads: usize, sight: Sight) -> FlexTensor {
     let (qkv, gradient) = (qkv.to_contiguous(), gradient.to_contiguous());
-    let sizes = Sizes::of(&qkv, heads);
+    let sizes = Sizes::of(&qkv, heads, sight);
     let mut out = blank(qkv.layout().shape());
     if out.storage::<f32>().is_empty() {
         return out;
@@ -56,6 +57,7 @@ struct Sizes {
     width: usize,
     heads: usize,
     head: usize,
+    sight: Sight,
 }
 
 /// Which head of which signal.
@@ -68,14 +70,14 @@ struct HeadIndex {
 impl Sizes {
     /// # Panics
     /// Where the shape is not that of queries, keys and values of so many heads.
-    fn of(qkv: &FlexTensor, heads: usize) -> Self {
+    fn of(qkv: &FlexTensor, heads: usize, sight: Sight) -> Self {
         let shape = qkv.layout().shape().to_vec();
         let [batch, length, parts] = shape[..] else {
             panic!("attend: expected [B, L, 3·d], found {shape:?}")
         };
         let width = parts / 3;
         assert!(heads > 0 && parts % 3 == 0 && width % heads == 0, "attend: {heads} heads of {shape:?}");
-        Self { batch, length, width, heads, head: width / heads }
+        Self { batch, length, width, heads, head: width / heads, sight }
     }
 
     fn heads(self) -> impl IndexedParallelIterator<Item = HeadIndex> {
@@ -96,6 +98,7 @@ impl Sizes {
             keys: part(1),
             values: part(2),
             length: self.length,
+            sight: self.sight,
             scale: 1.0 / (self.head as f32).sqrt(),
         }
     }
@@ -121,22 +124,32 @@ struct Head<'a> {
     keys: View<'a>,
     values: View<'a>,
     length: usize,
+    sight: Sight,
     scale: f32,
 }
 
 impl Head<'_> {
     /// `softmax(scale·Q·Kᵀ)·V`, `[L, h]`.
     fn attended(&self, isa: Isa) -> Vec<f32> {
-        row_products(isa, self.queries, self.keys.transposed(), self.values, |scores| {
-            softmax_rows(isa, scores, self.length, self.scale);
+        row_products(isa, self.queries, self.keys.transposed(), self.values, |first, scores| {
+            self.shares(isa, first, scores);
         })
+    }
+
+    /// Scores of the positions from `first` on become shares.
+    fn shares(&self, isa: Isa, first: usize, scores: &mut [f32]) {
+        let [seen, grows] = match self.sight {
+            Sight::All => [self.length, 0],
+            Sight::Past => [first + 1, 1],
+        };
+        softmax_rows(isa, scores, self.length, seen, grows, self.scale);
     }
 
     /// Of queries, keys and values, where `wanted` is that of the result.
     fn gradients(&self, isa: Isa, wanted: View) -> [Vec<f32>; 3] {
         let square = |values| View::new(values, self.length, self.length);
         let mut shares = small_product(isa, self.queries, self.keys.transposed()); // [L, L]
-        softmax_rows(isa, &mut shares, self.length, self.scale);
+        self.shares(isa, 0, &mut shares);
         let for_values = small_product(isa, square(&shares).transposed(), wanted);
         let mut for_scores = small_product(isa, wanted, self.values.transposed()); // [L, L]
         softmax_rows_backward(isa, &shares, &mut for_scores, self.length, self.scale);
@@ -147,9 +160,11 @@ impl Head<'_> {
 }
 
 for_every_isa! {
-    /// Every row of `length` scores, times `scale`, becomes its softmax.
-    fn softmax_rows(scores: &mut [f32], length: usize, scale: f32) {
-        for row in scores.chunks_exact_mut(length) {
+    /// Every row of `length` scores, times `scale`, becomes the softmax of those that are seen: `seen` in the first row, and
+    /// `grows` more in each that follows. The others become 0.
+    fn softmax_rows(scores: &mut [f32], length: usize, seen: usize, grows: usize, scale: f32) {
+        for (number, row) in scores.chunks_exact_mut(length).enumerate() {
+            let (row, hidden) = row.split_at_mut(seen + number * grows);
             let top = row.iter().fold(f32::NEG_INFINITY, |top, score| if *score > top { *score } else { top });
             for score in row.iter_mut() {
                 *score = exp((*score - top) * scale);
@@ -158,6 +173,7 @@ for_every_isa! {
             for score in row.iter_mut() {
                 *score *= inverse;
             }
+            hidden.fill(0.0);
         }
     }
 }

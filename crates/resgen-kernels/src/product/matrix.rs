@@ -50,11 +50,12 @@ pub fn small_product(isa: Isa, a: View, b: View) -> Vec<f32> {
     out
 }
 
-/// `change(a·b)·c`, a few rows at a time: the product in the middle, changed in place, is never there as a whole.
+/// `change(a·b)·c`, a few rows at a time: the product in the middle, changed in place, is never there as a whole. `change` is told
+/// the number of the first of its rows.
 ///
 /// # Shapes
 /// a `[M, K]`, b `[K, N]`, c `[N, P]` → `[M, P]`
-pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(&mut [f32])) -> Vec<f32> {
+pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(usize, &mut [f32])) -> Vec<f32> {
     let mut out = vec![0.0; a.rows * c.columns];
     let (rows, left) = (2 * Isa::MOST_TILE_ROWS, Rows::of(a));
     with_packed_here(b, |first| {
@@ -66,7 +67,7 @@ pub fn row_products(isa: Isa, a: View, b: View, c: View, change: impl Fn(&mut [f
                     let count = rows.min(a.rows - start);
                     let middle = &mut middle[..count * b.columns];
                     first.multiply(&left, start, middle);
-                    change(middle);
+                    change(start, middle);
                     second.multiply(&Rows::of(View::new(middle, count, b.columns)), 0, out);
                 }
             });
