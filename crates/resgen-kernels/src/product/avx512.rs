@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-/// Rows of a tile: 24 sums, two columns of a panel and what they meet fill the 32 registers.
+/// Most rows of a tile: 24 sums, two columns of a panel and what they meet fill the 32 registers.
 const ROWS: usize = 12;
 
 /// Whether processor and system have the instructions.
@@ -13,12 +13,30 @@ pub fn is_there() -> bool {
 /// Adds up the product of a tile and a panel.
 ///
 /// # Shapes
-/// tile `[12, K]`, panel `[2, K/2, 16, 2]` → sums `[12, 32]`
+/// tile `[rows, K]` with 4, 8 or 12 rows, panel `[2, K/2, 16, 2]` → sums `[rows, 32]`
 ///
 /// # Safety
 /// [`is_there`], the slices have these sizes, and K is even.
+///
+/// # Panics
+/// For other numbers of rows.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub unsafe fn multiply(tile: &[u16], panel: &[u16], sums: &mut [f32], terms: usize) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match sums.len() / 32 {
+            ROWS => multiply_rows::<ROWS>(tile, panel, sums, terms),
+            8 => multiply_rows::<8>(tile, panel, sums, terms),
+            4 => multiply_rows::<4>(tile, panel, sums, terms),
+            rows => panic!("a tile of {rows} rows"),
+        }
+    }
+}
+
+/// See [`multiply`], whose conditions are these too.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+unsafe fn multiply_rows<const ROWS: usize>(tile: &[u16], panel: &[u16], sums: &mut [f32], terms: usize) {
     let mut own = [[_mm512_setzero_ps(); 2]; ROWS];
     let (tile, left, right) = (tile.as_ptr(), panel.as_ptr(), panel[16 * terms..].as_ptr());
     for pair in 0..terms / 2 {

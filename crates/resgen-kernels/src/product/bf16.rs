@@ -93,14 +93,28 @@ impl Unit {
         }
     }
 
+    /// What the rows of smaller tiles are multiples of.
+    pub fn least_rows(self) -> usize {
+        match self {
+            Self::Portable | Self::Avx512 => 4,
+            Self::Amx => 32,
+        }
+    }
+
+    /// Rows of a tile of which so many are wanted.
+    fn rows_for(self, wanted: usize) -> usize {
+        wanted.next_multiple_of(self.least_rows()).clamp(self.least_rows(), self.rows())
+    }
+
     /// Adds up the product of a tile and a panel.
     ///
     /// # Shapes
-    /// tile `[rows, K]`, panel `[2, K/2, HALF, 2]` → sums `[rows, COLUMNS]`; K is a multiple of [`TERMS`]
+    /// tile `[rows, K]`, panel `[2, K/2, HALF, 2]` → sums `[rows, COLUMNS]`; K is a multiple of [`TERMS`], and rows are
+    /// what [`Unit::rows_for`] gives
     fn multiply(self, tile: &[u16], panel: &[u16], sums: &mut [f32]) {
-        let terms = panel.len() / COLUMNS;
-        assert!(terms.is_multiple_of(TERMS) && tile.len() == self.rows() * terms);
-        assert!(panel.len() == terms * COLUMNS && sums.len() == self.rows() * COLUMNS);
+        let (terms, rows) = (panel.len() / COLUMNS, sums.len() / COLUMNS);
+        assert!(terms.is_multiple_of(TERMS) && rows == self.rows_for(rows));
+        assert!(tile.len() == rows * terms && panel.len() == terms * COLUMNS && sums.len() == rows * COLUMNS);
         match self {
             Self::Portable => multiply_one_by_one(tile, panel, sums, terms),
             // SAFETY: the value exists only where the instructions do, and the sizes were just checked.
@@ -252,11 +266,12 @@ impl<'a> Right<'a> {
         with_scratch(rows.next_multiple_of(tile_rows) * terms, |block: &mut [u16]| {
             pack_rows(a, start, rows, terms, block);
             let mut sums = [0.0; 32 * COLUMNS];
-            let sums = &mut sums[..tile_rows * COLUMNS];
             for first in (0..self.columns).step_by(COLUMNS) {
                 let panel = &self.panels[first * terms..][..COLUMNS * terms];
                 for row in (0..rows).step_by(tile_rows) {
-                    self.unit.multiply(&block[row * terms..][..tile_rows * terms], panel, sums);
+                    let count = self.unit.rows_for(rows - row);
+                    let sums = &mut sums[..count * COLUMNS];
+                    self.unit.multiply(&block[row * terms..][..count * terms], panel, sums);
                     self.put(sums, first, &mut out[row * self.columns..]);
                 }
             }
@@ -290,9 +305,16 @@ mod tests {
             let value = |index: u64| ((index + 1) * 2_654_435_761 + salt * 97) >> 7;
             (0..count as u64).map(|index| (value(index) % 7) as f32 - 3.0).collect()
         };
-        for [m, k, n] in
-            [[1, 1, 1], [7, 5, 17], [12, 32, 32], [131, 600, 45], [64, 384, 100], [0, 3, 4], [3, 0, 4]]
-        {
+        for [m, k, n] in [
+            [1, 1, 1],
+            [4, 3, 5],
+            [7, 5, 17],
+            [12, 32, 32],
+            [131, 600, 45],
+            [64, 384, 100],
+            [0, 3, 4],
+            [3, 0, 4],
+        ] {
             let (a, b, bias) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3));
             let views = [
                 (View::new(&a, m, k), View::new(&b, k, n)),

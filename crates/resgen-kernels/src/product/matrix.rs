@@ -33,9 +33,11 @@ pub enum Finish {
     Gelu,
 }
 
-/// As many as stay in the cache, but no thread should be without any.
-pub fn block_rows(all: usize, fitting: usize, tile: usize) -> usize {
-    fitting.min(all.div_ceil(rayon::current_num_threads())).next_multiple_of(tile)
+/// As many as stay in the cache, and such that every thread has as many as another, in multiples of `least`.
+pub fn block_rows(all: usize, fitting: usize, least: usize) -> usize {
+    let share = all.div_ceil(rayon::current_num_threads());
+    let blocks = share.div_ceil(fitting.max(1)).max(1);
+    share.div_ceil(blocks).next_multiple_of(least)
 }
 
 /// A small product within a task of many: `a·b`, row by row, on this thread.

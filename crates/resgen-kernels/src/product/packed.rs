@@ -61,7 +61,7 @@ impl Packed<'_> {
     pub fn block_rows(&self, all: usize) -> usize {
         match self {
             Self::F32(right) => block_rows(all, matrix::BLOCK, right.isa.tile_rows()),
-            Self::Bf16(right) => block_rows(all, right.fitting_rows(), right.unit.rows()),
+            Self::Bf16(right) => block_rows(all, right.fitting_rows(), right.unit.least_rows()),
         }
     }
 }
