@@ -11,7 +11,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_core::head::MixtureLoss;
-use resgen_core::model::{Resgen, ResgenConfig};
+use resgen_core::model::{NetworkConfig, Resgen};
 use resgen_core::nn::Builder;
 use resgen_core::nn::parameters::{self, NamedTensors};
 use resgen_core::rvq::{Codebooks, Codes, quantize};
@@ -128,7 +128,7 @@ fn compare(name: &str, found: &[f32], expected: &[f32], tolerance: f32, least_si
 }
 
 fn generator(golden: &Golden, loss: MixtureLoss) -> Resgen {
-    let mut config: ResgenConfig = golden.described("config");
+    let mut config: NetworkConfig = golden.described("config");
     config.head.loss = loss;
     config.validate().unwrap();
     let blank = Resgen::new(&mut Builder::blank(&device()), config);

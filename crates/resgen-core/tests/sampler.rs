@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{Resgen, ResgenConfig};
+use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, fill_normal, stream};
@@ -29,7 +29,10 @@ fn model() -> Resgen {
 
 fn model_of(trunk: TrunkConfig) -> Resgen {
     let device = Device::flex();
-    let config = ResgenConfig {
+    let config = NetworkConfig {
+        kind: NetworkKind::Resgen,
+        depth_layers: 0,
+        vocabulary: 0,
         trunk,
         head: MixtureConfig { components: 6, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
         positions: POSITIONS,

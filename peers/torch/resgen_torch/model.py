@@ -27,8 +27,11 @@ class ResgenConfig:
 
     @classmethod
     def read(cls, values: dict) -> "ResgenConfig":
-        """From the JSON of a header."""
-        return cls(**{**values, "head": MixtureConfig(**values["head"])})
+        """From the JSON of a header. What says which generator it is, and what only the others need, is left out."""
+        if values.get("kind", "resgen") != "resgen":
+            raise ValueError(f"a {values['kind']} is not in this twin")
+        own = {key: value for key, value in values.items() if key not in ("kind", "vocabulary")}
+        return cls(**{**own, "head": MixtureConfig(**values["head"])})
 
 
 class ClassCondition(nn.Module):

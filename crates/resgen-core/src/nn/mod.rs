@@ -6,6 +6,7 @@ pub mod conv;
 pub mod parameters;
 pub mod precision;
 pub mod pretrained;
+pub mod stack;
 pub mod transformer;
 
 pub use builder::Builder;

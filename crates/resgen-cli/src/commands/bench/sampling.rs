@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use resgen_core::Error;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{Resgen, ResgenConfig};
+use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision};
 use resgen_core::rvq::Codebooks;
@@ -125,7 +125,10 @@ impl RandomArguments {
         if !width.is_multiple_of(64) {
             return Err(Error::argument("width", format!("expected a multiple of 64, found {width}")).into());
         }
-        let config = ResgenConfig {
+        let config = NetworkConfig {
+            kind: NetworkKind::Resgen,
+            depth_layers: 0,
+            vocabulary,
             trunk: TrunkConfig { width, layers, heads: width / 64 },
             head: MixtureConfig {
                 components: 1024,

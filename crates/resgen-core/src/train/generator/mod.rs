@@ -23,7 +23,7 @@ use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
-use crate::model::{Resgen, ResgenConfig};
+use crate::model::{NetworkConfig, NetworkKind, Resgen};
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::{Builder, Precision};
 use crate::sample::{Preset, Request, Unmasker};
@@ -74,7 +74,10 @@ impl GeneratorLearner {
     pub fn new(config: ModelConfig, parts: GeneratorParts, run: &RunConfig, device: &Device) -> Result<Self> {
         config.validate()?;
         let tokenizer = parts.tokenizer.config();
-        let sizes = ResgenConfig {
+        let sizes = NetworkConfig {
+            kind: NetworkKind::Resgen,
+            depth_layers: 0,
+            vocabulary: tokenizer.vocabulary,
             trunk: config.trunk.resolve()?,
             head: config.head,
             positions: tokenizer.positions(),
@@ -99,7 +102,7 @@ impl GeneratorLearner {
     pub fn start_from(&mut self, before: Generator) -> Result<()> {
         let fresh = self.weights.model().clone();
         let sizes = |model: &Resgen| {
-            let ResgenConfig { trunk, head, positions, depth, latent, .. } = model.config();
+            let NetworkConfig { trunk, head, positions, depth, latent, .. } = model.config();
             format!("{trunk:?}, {head:?}, L = {positions}, D = {depth}, H = {latent}")
         };
         let (expected, found) = (sizes(&fresh), sizes(&before.model));

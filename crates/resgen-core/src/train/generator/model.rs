@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{Resgen, ResgenConfig};
+use crate::model::{NetworkConfig, Resgen};
 use crate::nn::parameters;
 use crate::nn::{Builder, Precision};
 use crate::sample::Preset;
@@ -18,7 +18,7 @@ pub struct GeneratorHeader {
     /// Always `generator`.
     pub kind: GeneratorFileKind,
     /// Sizes of the generator.
-    pub model: ResgenConfig,
+    pub model: NetworkConfig,
     /// Sizes of its tokenizer, which is in the same file.
     pub tokenizer: ImageTokenizerConfig,
     /// Names of the classes.
