@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::distribution::{RunningMean, ratio};
 use super::manifest::{Findings, Measured, Metric, SetKind, SetRecord};
-use super::words::{Errors, Normalizer, character_errors, word_errors};
+use super::words::{Errors, MOST_PAIRS, Normalizer, character_errors, word_errors};
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -137,13 +137,19 @@ pub struct Hearing {
 /// Compares.
 ///
 /// # Errors
-/// Where the two cannot be paired; [`Error::File`] names a text of the reference in which nothing is said.
+/// Where the two cannot be paired; [`Error::File`] names a text of the reference in which nothing is said, or one that is too long.
 pub fn compare(said: &Transcripts, heard: &Transcripts, normalizer: Normalizer) -> Result<Hearing> {
     let mut texts = Vec::with_capacity(said.texts.len());
     for (name, reference, hypothesis) in said.beside(heard)? {
         let (reference, hypothesis) = (normalizer.apply(reference), normalizer.apply(hypothesis));
         if reference.trim().is_empty() {
             return Err(Error::file(&said.path, format!("{name}: nothing is said, so nothing can be wrong")));
+        }
+        let [own, other] = [&reference, &hypothesis].map(|text| text.chars().count());
+        if own.saturating_mul(other) > MOST_PAIRS {
+            let reason =
+                format!("{name}: {own} characters, and {other} that were heard, are too many to compare");
+            return Err(Error::file(&said.path, reason));
         }
         texts.push(Heard {
             name: name.to_owned(),
@@ -158,10 +164,10 @@ pub fn compare(said: &Transcripts, heard: &Transcripts, normalizer: Normalizer) 
     let mut rates = |[corpus, mean]: [Metric; 2], errors: fn(&Heard) -> Errors| {
         let parts: Vec<(f64, f64)> =
             texts.iter().map(|text| (errors(text).wrong() as f64, errors(text).said() as f64)).collect();
-        results.push(Measured::whole(corpus, ratio(&parts), count));
+        results.push(Measured::whole(corpus, ratio(&parts).at_least(0.0), count));
         let mut each = RunningMean::default();
         texts.iter().for_each(|text| each.add(errors(text).rate()));
-        results.extend(each.estimate().map(|estimate| Measured::whole(mean, estimate, count)));
+        results.extend(each.estimate().map(|estimate| Measured::whole(mean, estimate.at_least(0.0), count)));
     };
     rates([Metric::WordErrorRate, Metric::MeanWordErrorRate], |text| text.words);
     rates([Metric::CharacterErrorRate, Metric::MeanCharacterErrorRate], |text| text.characters);

@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+/// The most pairs of characters of two texts that are compared: their alignment takes four bytes for each.
+pub const MOST_PAIRS: usize = 1 << 28;
+
 /// The steps of a cheapest alignment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errors {

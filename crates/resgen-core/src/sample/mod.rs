@@ -1,8 +1,12 @@
-//! Sampling: the reverse of masking, for any model that predicts collective embeddings.
+//! Sampling, for any model of [`crate::model`].
 
+mod autoregress;
 mod noise;
 mod preset;
+mod request;
 mod unmask;
 
+pub use autoregress::{Autoregressor, DrawsPosition};
 pub use preset::Preset;
-pub use unmask::{CollectivePredictor, Known, Request, Unmasker};
+pub use request::{Known, Request};
+pub use unmask::{CollectivePredictor, Unmasker};

@@ -38,6 +38,31 @@ pub(super) struct Noise {
     pub gumbel: Tensor<3>,
 }
 
+/// What all samples of a batch draw at one position.
+pub(super) struct PositionNoise {
+    /// Chooses a component (the first), or the code of each depth, `[B, D]`, in [0, 1).
+    pub uniform: Tensor<2>,
+    /// Standard normal, `[B, H]`.
+    pub normal: Tensor<2>,
+}
+
+impl PositionNoise {
+    /// What a sample draws depends on seed, index and position alone.
+    pub fn draw(key: NoiseKey, batch: usize, depth: usize, width: usize, device: &Device) -> Self {
+        let (mut uniforms, mut normals) = (vec![0.0; batch * depth], vec![0.0; batch * width]);
+        let samples = uniforms.chunks_mut(depth).zip(normals.chunks_mut(width)).enumerate();
+        for (sample, (uniforms, normals)) in samples {
+            let mut rng = stream(key.seed, Purpose::Sample, key.first_index + sample as u64, key.step);
+            uniforms.fill_with(|| (uniform(&mut rng) as f32).min(BELOW_ONE));
+            fill_normal(normals, &mut rng);
+        }
+        Self {
+            uniform: Tensor::from_data(TensorData::new(uniforms, [batch, depth]), device),
+            normal: Tensor::from_data(TensorData::new(normals, [batch, width]), device),
+        }
+    }
+}
+
 impl Noise {
     /// Draws on all threads of the current pool.
     pub fn draw(key: NoiseKey, shape: NoiseShape, device: &Device) -> Self {

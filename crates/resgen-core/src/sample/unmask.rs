@@ -17,8 +17,8 @@ use std::cell::OnceCell;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_kernels::sampling::{Reveal, choose_components, reveal_counts};
 
-use super::Preset;
 use super::noise::{Noise, NoiseKey, NoiseShape};
+use super::{Preset, Request};
 use crate::error::{Error, Result};
 use crate::head::mixture::MixtureDensity;
 use crate::head::{MixtureHead, MixtureOutput};
@@ -80,29 +80,6 @@ impl CollectivePredictor for crate::model::Resgen {
     fn predict(&self, embedded: Tensor<3>, condition: &Modulations) -> MixtureOutput {
         self.mixtures(embedded, condition)
     }
-}
-
-/// Codes that are given, not drawn.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// The codes of one signal.
-    pub codes: Codes,
-    /// How many of the deepest codes of each position are to be drawn, `[L]`: 0 keeps all, D draws all.
-    pub masked: Vec<usize>,
-}
-
-/// What to draw.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The class of each sample.
-    pub classes: Vec<usize>,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Index of the first sample: sample i of this request is the one that any other request with the same
-    /// seed draws at the same index.
-    pub first_index: u64,
-    /// Codes to keep, the same for all samples.
-    pub known: Option<Known>,
 }
 
 /// What is told of every state: the candidate codes of all positions, and how many of them are still masked,
@@ -214,7 +191,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     }
 
     fn run(&self, request: &Request, mut watch: Option<Watch<'_>>) -> Result<Codes> {
-        let masked = self.masked_at_start(request)?;
+        let masked = request.masked_at_start(self.model.classes(), self.model.positions(), self.books)?;
         let total: usize = masked.iter().sum();
         let batch = request.classes.len();
         let mut state = self.start(request, &masked);
@@ -238,28 +215,6 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
             return Err(Error::argument("model", reason));
         }
         self.read(state.codes)
-    }
-
-    /// How many codes are to be drawn at each position, once the request is known to be possible.
-    fn masked_at_start(&self, request: &Request) -> Result<Vec<usize>> {
-        let (positions, depth) = (self.model.positions(), self.books.depth());
-        if let Some(&class) = request.classes.iter().find(|&&class| class > self.model.classes()) {
-            let reason = format!("expected at most {} (no condition), found {class}", self.model.classes());
-            return Err(Error::argument("class", reason));
-        }
-        let Some(known) = &request.known else { return Ok(vec![depth; positions]) };
-        let found =
-            [known.codes.batch(), known.codes.positions(), known.codes.depth(), known.codes.vocabulary()];
-        let expected = [1, positions, depth, self.books.vocabulary()];
-        if found != expected {
-            let text = |[b, l, d, v]: [usize; 4]| format!("{b} signal, L = {l}, D = {d}, V = {v}");
-            return Err(Error::mismatch("known codes", text(expected), text(found)));
-        }
-        if known.masked.len() != positions || known.masked.iter().any(|&masked| masked > depth) {
-            let expected = format!("{positions} numbers of at most {depth}");
-            return Err(Error::mismatch("mask of the known codes", expected, format!("{:?}", known.masked)));
-        }
-        Ok(known.masked.clone())
     }
 
     fn start(&self, request: &Request, masked: &[usize]) -> State {

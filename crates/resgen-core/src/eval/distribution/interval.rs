@@ -45,6 +45,12 @@ impl Estimate {
         }
     }
 
+    /// With an interval that does not go below what the number can be.
+    #[must_use]
+    pub fn at_least(self, least: f64) -> Self {
+        Self { interval: self.interval.map(|ends| ends.map(|end| end.max(least))), ..self }
+    }
+
     /// With a standard error known from `parts` parts.
     pub fn with_error(value: f64, error: f64, parts: usize, method: IntervalMethod) -> Self {
         let reach = error * quantile_of_student(parts.saturating_sub(1));

@@ -1,0 +1,210 @@
+//! Sampling position by position, of generators whose positions see those before them:
+//!
+//! 1. the trunk takes one step, with the keys and values of the positions before remembered, and with classifier-free guidance
+//!    (both halves run as one batch),
+//! 2. the head draws the codes of the position: all at once from the mixture over their collective embedding, or one after another
+//!    along the depth,
+//! 3. their embedding is what the next position sees.
+//!
+//! Known codes are not drawn. Where some of a position's coarsest codes are known, the others are drawn beside them.
+//!
+//! Shape legend: B samples · L positions · D depth · H width of a code vector · V vocabulary.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use resgen_kernels::sampling::choose_components;
+
+use super::noise::{NoiseKey, PositionNoise};
+use super::{Preset, Request};
+use crate::error::{Error, Result};
+use crate::head::depth_transformer::Seen;
+use crate::head::{DepthTransformer, MixtureHead, MixtureOutput};
+use crate::model::{NetworkHead, Sequential};
+use crate::rvq::{Codebooks, Codes};
+
+/// A position whose codes are drawn.
+pub struct Position<'a> {
+    books: &'a Codebooks,
+    preset: &'a Preset,
+    /// What embeddings of k codes are divided by, for k = 0 to D.
+    scales: &'a [f32],
+    guidance: f32,
+    noise: PositionNoise,
+    /// Codes that are given, `[B, f]`; those from f on are drawn.
+    known: Tensor<2, Int>,
+}
+
+impl Position<'_> {
+    fn count_known(&self) -> usize {
+        self.known.dims()[1]
+    }
+
+    /// The choice of each sample, from logits with the condition and then as many without.
+    ///
+    /// # Shapes
+    /// logits `[2B, V]`, uniform `[B]` → `[B]`
+    fn choose(&self, logits: Tensor<2>, uniform: Tensor<1>) -> Tensor<1, Int> {
+        choose_components(guided(logits, self.guidance), uniform, self.preset.nucleus())
+    }
+}
+
+/// uncond + w·(cond − uncond) of rows with the condition and then as many without; exact at w = 0 and 1.
+///
+/// # Shapes
+/// `[2B, n]` → `[B, n]`
+fn guided(both: Tensor<2>, guidance: f32) -> Tensor<2> {
+    let rows = both.dims()[0] / 2;
+    both.clone().narrow(0, 0, rows) * guidance + both.narrow(0, rows, rows) * (1.0 - guidance)
+}
+
+/// A head that draws the codes of one position.
+pub trait DrawsPosition: NetworkHead {
+    /// The codes, and how often something was not a number.
+    ///
+    /// # Shapes
+    /// hidden states with the condition and then as many without `[2B, d]` → codes `[B, D]`, `[1]`
+    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>);
+}
+
+impl DrawsPosition for MixtureHead {
+    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
+        let (known, depth) = (position.count_known(), position.books.depth());
+        let (conditional, unconditional) = self.forward(hidden).halves();
+        let out = MixtureOutput::guided(conditional, unconditional, position.guidance);
+        let uniform = position.noise.uniform.clone().narrow(1, 0, 1).squeeze_dim(1); // [B]
+        let components = choose_components(out.logits.clone(), uniform, position.preset.nucleus());
+        let means = self.component_means(components, out.mixer.clone());
+        let temperature = position.preset.temperature as f32;
+        let z = out.place(means, position.noise.normal.clone(), temperature) * position.scales[depth]; // [B, H]
+        let broken = z.clone().is_nan().int().sum();
+        if known == 0 {
+            return (position.books.encode(z), broken);
+        }
+        let [batch, _] = z.dims();
+        let device = z.device();
+        let missing = Tensor::zeros([batch, depth - known], &device);
+        let all = Tensor::cat(vec![position.known, missing], 1); // [B, D]
+        let span = |depth: usize| Tensor::<2, Int>::full([batch, 1], depth as i64, &device);
+        let rest = z - position.books.visible_embedding(all.clone(), span(known));
+        let found = position.books.encode_span(rest, Tensor::cat(vec![span(known), span(depth)], 1));
+        let drawn = found.narrow(1, known, depth - known);
+        (Tensor::cat(vec![all.narrow(1, 0, known), drawn], 1), broken)
+    }
+}
+
+impl DrawsPosition for DepthTransformer {
+    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
+        let ([rows, _], device) = (hidden.dims(), hidden.device());
+        let (known, depth, batch) = (position.count_known(), position.books.depth(), rows / 2);
+        let mut memory = self.memory(rows, &device);
+        let mut broken = Tensor::<1, Int>::zeros([1], &device);
+        let mut codes: Vec<Tensor<2, Int>> = Vec::with_capacity(depth); // [B, 1] each
+        let mut partial = Tensor::<2>::zeros([batch, position.books.width()], &device);
+        for place in 0..depth {
+            let seen = match place {
+                0 => Seen::Hidden(hidden.clone()),
+                _ => Seen::Partial((partial.clone() / position.scales[depth]).repeat_dim(0, 2)),
+            };
+            let logits = self.next(seen, &mut memory, place); // [2B, V]
+            broken = broken + logits.clone().is_nan().int().sum();
+            let code = match place < known {
+                true => position.known.clone().narrow(1, place, 1).squeeze_dim(1),
+                false => {
+                    let uniform = position.noise.uniform.clone().narrow(1, place, 1).squeeze_dim(1);
+                    position.choose(logits, uniform)
+                }
+            };
+            partial = partial + position.books.at(place).select(0, code.clone());
+            codes.push(code.unsqueeze_dim(1));
+        }
+        (Tensor::cat(codes, 1), broken)
+    }
+}
+
+/// Draws samples from a model, position by position.
+pub struct Autoregressor<'a, H> {
+    model: &'a Sequential<H>,
+    books: &'a Codebooks,
+    preset: Preset,
+    device: Device,
+}
+
+impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
+    /// A sampler with the given settings. Of them it takes guidance and its ramp (over the positions), temperatures and top-p.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] names a setting that is out of range.
+    pub fn new(model: &'a Sequential<H>, books: &'a Codebooks, preset: Preset) -> Result<Self> {
+        preset.validate(model.config().positions * books.depth())?;
+        Ok(Self { device: books.vectors().device(), model, books, preset })
+    }
+
+    /// Draws all samples of a request as one batch.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a class the model does not have, or predictions that are no numbers;
+    /// [`Error::Mismatch`] for known codes of another shape.
+    pub fn sample(&self, request: &Request) -> Result<Codes> {
+        let (batch, positions, depth) =
+            (request.classes.len(), self.model.config().positions, self.books.depth());
+        let masked = request.masked_at_start(self.model.no_condition(), positions, self.books)?;
+        let scales = &self.model.config().embedding_scales;
+        if batch == 0 {
+            return Codes::new(Vec::new(), positions, depth, self.books.vocabulary());
+        }
+        let modulations = self.model.modulations(self.labels(request));
+        let mut memory = self.model.memory(2 * batch, &self.device);
+        let mut previous = Tensor::<2>::zeros([batch, self.books.width()], &self.device);
+        let mut broken = Tensor::<1, Int>::zeros([1], &self.device);
+        let mut drawn: Vec<Tensor<3, Int>> = Vec::with_capacity(positions); // [B, 1, D] each
+        for (place, &masked) in masked.iter().enumerate() {
+            let hidden = self.model.next(previous.repeat_dim(0, 2), &modulations, &mut memory, place);
+            let known = self.known(request, place, depth - masked);
+            let codes = match masked {
+                0 => known,
+                _ => {
+                    let key =
+                        NoiseKey { seed: request.seed, first_index: request.first_index, step: place as u64 };
+                    let (codes, unsound) = self.model.head().draw(
+                        hidden,
+                        Position {
+                            books: self.books,
+                            preset: &self.preset,
+                            scales,
+                            guidance: self.preset.guidance_at(place, positions) as f32,
+                            noise: PositionNoise::draw(key, batch, depth, self.books.width(), &self.device),
+                            known,
+                        },
+                    );
+                    broken = broken + unsound;
+                    codes
+                }
+            };
+            previous = self.books.decode(codes.clone()) / scales[depth];
+            drawn.push(codes.unsqueeze_dim(1));
+        }
+        let broken: i64 = broken.try_into_scalar().map_err(Error::device)?;
+        if broken > 0 {
+            let reason = "its predictions are not numbers; a guidance scale far from 1 can do that";
+            return Err(Error::argument("model", reason));
+        }
+        Codes::from_tensor(Tensor::cat(drawn, 1), self.books.vocabulary())
+    }
+
+    /// The classes, then as often no condition.
+    fn labels(&self, request: &Request) -> Tensor<1, Int> {
+        let nothing = vec![self.model.no_condition(); request.classes.len()];
+        let labels: Vec<i32> = request.classes.iter().chain(&nothing).map(|&label| label as i32).collect();
+        Tensor::from_data(labels.as_slice(), &self.device)
+    }
+
+    /// The first `count` codes of a position, which the request gives, `[B, count]`.
+    fn known(&self, request: &Request, place: usize, count: usize) -> Tensor<2, Int> {
+        let (batch, depth) = (request.classes.len(), self.books.depth());
+        let codes = match &request.known {
+            Some(known) => known.codes.signal(0)[place * depth..][..count].to_vec(),
+            None => Vec::new(),
+        };
+        let codes: Vec<i32> = codes.into_iter().map(i32::from).collect();
+        Tensor::from_data(TensorData::new(codes.repeat(batch), [batch, count]), &self.device)
+    }
+}
