@@ -1,13 +1,13 @@
-//! The sampler's promises, over a grid of its settings, with a small network of random weights.
+//! The masked sampler's promises, over a grid of its settings, with small networks of random weights: ResGen and MaskGIT.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
+use resgen_core::head::{CategoricalHead, MixtureConfig, MixtureHead, MixtureLoss, ScaleKind};
+use resgen_core::model::{Masked, NetworkConfig, NetworkHead, NetworkKind};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, fill_normal, stream};
 use resgen_core::rvq::{Codebooks, Codes};
-use resgen_core::sample::{Known, Preset, Request, Unmasker};
+use resgen_core::sample::{FillsMasks, Known, Preset, Request, Unmasker};
 use resgen_core::schedule::{MaskingSchedule, Ramp};
 
 const POSITIONS: usize = 9;
@@ -23,16 +23,16 @@ fn noise(count: usize, index: u64) -> Vec<f32> {
 }
 
 /// Random weights everywhere, so that every input matters: a fresh network ignores its class.
-fn model() -> Resgen {
+fn model<H: NetworkHead>() -> Masked<H> {
     model_of(TrunkConfig { width: 16, layers: 2, heads: 2 })
 }
 
-fn model_of(trunk: TrunkConfig) -> Resgen {
+fn model_of<H: NetworkHead>(trunk: TrunkConfig) -> Masked<H> {
     let device = Device::flex();
     let config = NetworkConfig {
-        kind: NetworkKind::Resgen,
+        kind: NetworkKind::Resgen, // what the head is, is said by its type
         depth_layers: 0,
-        vocabulary: 0,
+        vocabulary: VOCABULARY,
         trunk,
         head: MixtureConfig { components: 6, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
         positions: POSITIONS,
@@ -41,7 +41,7 @@ fn model_of(trunk: TrunkConfig) -> Resgen {
         classes: CLASSES,
         embedding_scales: vec![1.0, 0.3, 0.6, 0.9, 1.5],
     };
-    let model = Resgen::new(&mut Builder::new(1, &device), config);
+    let model = Masked::<H>::new(&mut Builder::new(1, &device), config);
     let disturbed = parameters::flat(&model)
         .into_iter()
         .enumerate()
@@ -90,9 +90,14 @@ fn presets() -> Vec<Preset> {
 
 #[test]
 fn every_token_is_revealed_exactly_once_and_then_kept() {
-    let (model, books) = (model(), books());
+    reveals_every_token_once(&model::<MixtureHead>());
+    reveals_every_token_once(&model::<CategoricalHead>());
+}
+
+fn reveals_every_token_once<H: FillsMasks>(model: &Masked<H>) {
+    let books = books();
     for preset in presets() {
-        let sampler = Unmasker::new(&model, &books, preset).unwrap();
+        let sampler = Unmasker::new(model, &books, preset).unwrap();
         let mut before: Option<(Codes, Vec<Vec<usize>>)> = None;
         let mut steps = 0;
         let last = sampler
@@ -127,7 +132,12 @@ fn every_token_is_revealed_exactly_once_and_then_kept() {
 
 #[test]
 fn known_codes_never_change() {
-    let (model, books) = (model(), books());
+    keeps_known_codes(&model::<MixtureHead>());
+    keeps_known_codes(&model::<CategoricalHead>());
+}
+
+fn keeps_known_codes<H: FillsMasks>(model: &Masked<H>) {
+    let books = books();
     let codes = Codes::new(
         (0..POSITIONS * DEPTH).map(|i| (i * 7 % VOCABULARY) as u16).collect(),
         POSITIONS,
@@ -144,7 +154,7 @@ fn known_codes_never_change() {
     for masked in masks {
         for preset in presets().into_iter().step_by(3) {
             let known = Some(Known { codes: codes.clone(), masked: masked.clone() });
-            let sampler = Unmasker::new(&model, &books, preset).unwrap();
+            let sampler = Unmasker::new(model, &books, preset).unwrap();
             let drawn = sampler.sample(&Request { known, ..request(vec![1, 2], 0) }).unwrap();
             for sample in 0..2 {
                 for (position, &hidden) in masked.iter().enumerate() {
@@ -159,18 +169,19 @@ fn known_codes_never_change() {
 #[test]
 fn a_sample_does_not_depend_on_its_batch() {
     for guidance in [1.0, 2.5] {
-        same_in_any_batch(&model(), Preset { steps: 7, guidance, ..Preset::default() });
+        same_in_any_batch(&model::<MixtureHead>(), Preset { steps: 7, guidance, ..Preset::default() });
+        same_in_any_batch(&model::<CategoricalHead>(), Preset { steps: 7, guidance, ..Preset::default() });
     }
 }
 
 /// Products of this size are cut into blocks, and how could depend on the number of rows.
 #[test]
 fn nor_does_that_of_a_wide_network() {
-    let wide = model_of(TrunkConfig { width: 768, layers: 1, heads: 12 });
+    let wide = model_of::<MixtureHead>(TrunkConfig { width: 768, layers: 1, heads: 12 });
     same_in_any_batch(&wide, Preset { steps: 3, guidance: 2.0, ..Preset::default() });
 }
 
-fn same_in_any_batch(model: &Resgen, preset: Preset) {
+fn same_in_any_batch<H: FillsMasks>(model: &Masked<H>, preset: Preset) {
     let (books, classes) = (books(), [0, 1, 2, 3, 4, 0, 1, 2]);
     let sampler = Unmasker::new(model, &books, preset).unwrap();
     let together = sampler.sample(&request(classes.to_vec(), 0)).unwrap();
@@ -186,8 +197,13 @@ fn same_in_any_batch(model: &Resgen, preset: Preset) {
 
 #[test]
 fn seed_class_and_index_each_matter() {
-    let (model, books) = (model(), books());
-    let sampler = Unmasker::new(&model, &books, Preset::default()).unwrap();
+    depends_on_seed_class_and_index(&model::<MixtureHead>());
+    depends_on_seed_class_and_index(&model::<CategoricalHead>());
+}
+
+fn depends_on_seed_class_and_index<H: FillsMasks>(model: &Masked<H>) {
+    let books = books();
+    let sampler = Unmasker::new(model, &books, Preset::default()).unwrap();
     let one = sampler.sample(&request(vec![0], 0)).unwrap();
     assert_eq!(one, sampler.sample(&request(vec![0], 0)).unwrap());
     assert_ne!(one, sampler.sample(&request(vec![1], 0)).unwrap());
@@ -197,7 +213,7 @@ fn seed_class_and_index_each_matter() {
 
 #[test]
 fn settings_out_of_range_are_named() {
-    let (model, books) = (model(), books());
+    let (model, books) = (model::<MixtureHead>(), books());
     let fails = |preset: Preset| {
         Unmasker::new(&model, &books, preset).err().map(|error| error.to_string()).unwrap_or_default()
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use burn::tensor::{Device, Tensor, TensorData};
-use resgen_core::model::Resgen;
+use resgen_core::head::MixtureHead;
 use resgen_core::sample::{Request, Unmasker};
 use resgen_core::signal::decode;
 use resgen_core::signal::draw::Grid;
@@ -150,7 +150,7 @@ fn shown_classes(generator: &Generator) -> Vec<usize> {
 }
 
 /// Two rows of states: what is revealed, and the model's guess of the whole.
-fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, Resgen>, seed: u64) -> Result<Grid> {
+fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, MixtureHead>, seed: u64) -> Result<Grid> {
     let class = class(generator, UNMASKED)?;
     let request = Request { classes: vec![class], seed, first_index: 0, known: None };
     let mut states = Vec::new();

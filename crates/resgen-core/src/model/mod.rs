@@ -13,14 +13,14 @@ pub use config::{NetworkConfig, NetworkKind};
 pub use masked::{Masked, Maskgit, Resgen};
 pub use sequential::{ArResgen, RqTransformer, Sequential};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead};
 use crate::nn::Builder;
 use crate::nn::transformer::TrunkConfig;
 
 /// What makes codes of a trunk's hidden states.
-pub trait NetworkHead: Module {
+pub trait NetworkHead: Module + ModuleDisplay {
     /// A fresh head.
     fn new(builder: &mut Builder, config: &NetworkConfig) -> Self;
 }

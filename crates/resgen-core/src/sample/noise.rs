@@ -24,18 +24,21 @@ pub(super) struct NoiseShape {
     pub batch: usize,
     pub positions: usize,
     pub depth: usize,
-    pub width: usize,
+    /// Uniform numbers of a position.
+    pub uniforms: usize,
+    /// Normal numbers of a position.
+    pub normals: usize,
 }
 
 /// What all samples of a batch draw in a step. What one of them draws depends on seed, index and step alone; all
 /// that a step could take is drawn, so that nothing has to be known about it beforehand.
-pub(super) struct Noise {
-    /// Chooses a component at each position, `[N]`, in [0, 1).
-    pub uniform: Tensor<1>,
-    /// Standard normal, `[N, H]`.
-    pub normal: Tensor<2>,
+pub struct Noise {
+    /// Makes choices at each position, `[N, u]`, in [0, 1).
+    pub(super) uniform: Tensor<2>,
+    /// Standard normal, `[N, n]`.
+    pub(super) normal: Tensor<2>,
     /// One for every token, masked or not, `[B, L, D]`.
-    pub gumbel: Tensor<3>,
+    pub(super) gumbel: Tensor<3>,
 }
 
 /// What all samples of a batch draw at one position.
@@ -65,24 +68,27 @@ impl PositionNoise {
 
 impl Noise {
     /// Draws on all threads of the current pool.
-    pub fn draw(key: NoiseKey, shape: NoiseShape, device: &Device) -> Self {
-        let NoiseShape { batch, positions, depth, width } = shape;
+    pub(super) fn draw(key: NoiseKey, shape: NoiseShape, device: &Device) -> Self {
+        let NoiseShape { batch, positions, depth, uniforms: choices, normals: width } = shape;
         let rows = batch * positions;
-        let (mut uniforms, mut normals) = (vec![0.0; rows], vec![0.0; rows * width]);
-        let mut gumbels = vec![0.0; rows * depth];
-        let samples = uniforms
-            .par_chunks_mut(positions)
-            .zip(normals.par_chunks_mut(positions * width))
-            .zip(gumbels.par_chunks_mut(positions * depth));
-        samples.enumerate().for_each(|(sample, ((uniforms, normals), gumbels))| {
-            let of = |purpose| stream(key.seed, purpose, key.first_index + sample as u64, key.step);
-            let (mut drawing, mut choosing) = (of(Purpose::Sample), of(Purpose::Confidence));
-            uniforms.fill_with(|| (uniform(&mut drawing) as f32).min(BELOW_ONE));
-            fill_normal(normals, &mut drawing);
-            gumbels.fill_with(|| gumbel(&mut choosing));
-        });
+        let samples: Vec<[Vec<f32>; 3]> = (0..batch)
+            .into_par_iter()
+            .map(|sample| {
+                let of = |purpose| stream(key.seed, purpose, key.first_index + sample as u64, key.step);
+                let (mut drawing, mut choosing) = (of(Purpose::Sample), of(Purpose::Confidence));
+                let mut normals = vec![0.0; positions * width];
+                let uniforms =
+                    (0..positions * choices).map(|_| (uniform(&mut drawing) as f32).min(BELOW_ONE));
+                let uniforms = uniforms.collect();
+                fill_normal(&mut normals, &mut drawing);
+                [uniforms, normals, (0..positions * depth).map(|_| gumbel(&mut choosing)).collect()]
+            })
+            .collect();
+        let all =
+            |part: usize| samples.iter().flat_map(|sample| &sample[part]).copied().collect::<Vec<f32>>();
+        let [uniforms, normals, gumbels] = [all(0), all(1), all(2)];
         Self {
-            uniform: Tensor::from_data(TensorData::new(uniforms, [rows]), device),
+            uniform: Tensor::from_data(TensorData::new(uniforms, [rows, choices]), device),
             normal: Tensor::from_data(TensorData::new(normals, [rows, width]), device),
             gumbel: Tensor::from_data(TensorData::new(gumbels, [batch, positions, depth]), device),
         }

@@ -1,11 +1,12 @@
-//! The reverse process of ResGen (arXiv 2412.10208), from all masked to all known:
+//! The reverse process of masking, from all masked to all known:
 //!
-//! 1. predict the mixture of every position's masked part, with classifier-free guidance,
-//! 2. draw z from it: a component by top-p, then a point of its Gaussian,
+//! 1. predict every position's masked part, with classifier-free guidance: ResGen (arXiv 2412.10208) a mixture over its collective
+//!    embedding, MaskGIT logits over each of its codes,
+//! 2. draw from it: z (a component by top-p, then a point of its Gaussian), or codes (by top-p),
 //! 3. choose which tokens are revealed, by the density of z (in units of what is usual for as many masked
-//!    codes: a density in absolute units would always finish started positions first) and annealed Gumbel noise,
-//! 4. quantize z with the depths that are revealed, the coarsest masked ones of a position: each code is searched for
-//!    once, however many steps there are,
+//!    codes: a density in absolute units would always finish started positions first) or the probability of the code, and annealed
+//!    Gumbel noise; only their number per position matters, for a position reveals its coarsest masked codes,
+//! 4. quantize z with the depths that are revealed: each code is searched for once, however many steps there are,
 //! 5. revealed codes stay as they are.
 //!
 //! How many tokens each step reveals is known beforehand, so that no step waits for what the device has computed.
@@ -15,83 +16,26 @@
 use std::cell::OnceCell;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use resgen_kernels::sampling::{Reveal, choose_components, reveal_counts};
+use resgen_kernels::sampling::{Reveal, reveal_counts};
 
+use super::filling::{Filling, FillsMasks, Hidden, Proposal};
 use super::noise::{Noise, NoiseKey, NoiseShape};
 use super::{Preset, Request};
 use crate::error::{Error, Result};
-use crate::head::mixture::MixtureDensity;
-use crate::head::{MixtureHead, MixtureOutput};
+use crate::model::Masked;
 use crate::nn::transformer::Modulations;
 use crate::rvq::{Codebooks, Codes};
-
-/// A model that predicts the collective embedding of masked codes.
-pub trait CollectivePredictor {
-    /// What the model makes of a condition; the same in every step.
-    type Condition;
-
-    /// Positions L.
-    fn positions(&self) -> usize;
-    /// The number of classes; it is also the label of "no condition".
-    fn classes(&self) -> usize;
-    /// What the collective embedding of k masked codes is divided by, for k = 0 to D; visible embeddings are
-    /// divided by the last.
-    fn embedding_scales(&self) -> &[f32];
-    /// The head that the outputs belong to.
-    fn head(&self) -> &MixtureHead;
-    /// # Shapes
-    /// labels `[B]`
-    fn condition(&self, labels: Tensor<1, Int>) -> Self::Condition;
-    /// # Shapes
-    /// visible `[B, L, H]`, masked `[B, L]` → `[B, L, d]`
-    fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3>;
-    /// # Shapes
-    /// embedded `[B, L, d]` → B·L mixtures
-    fn predict(&self, embedded: Tensor<3>, condition: &Self::Condition) -> MixtureOutput;
-}
-
-impl CollectivePredictor for crate::model::Resgen {
-    type Condition = Modulations;
-
-    fn positions(&self) -> usize {
-        self.config().positions
-    }
-
-    fn classes(&self) -> usize {
-        self.no_condition()
-    }
-
-    fn embedding_scales(&self) -> &[f32] {
-        &self.config().embedding_scales
-    }
-
-    fn head(&self) -> &MixtureHead {
-        self.head()
-    }
-
-    fn condition(&self, labels: Tensor<1, Int>) -> Modulations {
-        self.modulations(labels)
-    }
-
-    fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3> {
-        self.embed(visible, masked)
-    }
-
-    fn predict(&self, embedded: Tensor<3>, condition: &Modulations) -> MixtureOutput {
-        self.mixtures(embedded, condition)
-    }
-}
 
 /// What is told of every state: the candidate codes of all positions, and how many of them are still masked,
 /// `[B][L]`.
 type Watch<'a> = &'a mut dyn FnMut(&Codes, &[Vec<usize>]) -> Result<()>;
 
 /// Draws samples from a model.
-pub struct Unmasker<'a, M> {
-    model: &'a M,
+pub struct Unmasker<'a, H: FillsMasks> {
+    model: &'a Masked<H>,
     books: &'a Codebooks,
     preset: Preset,
-    density: MixtureDensity,
+    prepared: H::Prepared,
     scales: Tensor<2>,      // [D + 1, 1]
     depths: Tensor<2, Int>, // [1, D]: 0, 1, …
     device: Device,
@@ -115,29 +59,29 @@ struct State {
 }
 
 /// What the samples of a request are asked to be, each worked out when a step first needs it.
-struct Conditions<'a, M: CollectivePredictor> {
-    model: &'a M,
+struct Conditions<'a, H> {
+    model: &'a Masked<H>,
     classes: &'a [usize],
     device: &'a Device,
-    alone: OnceCell<M::Condition>,
-    both: OnceCell<M::Condition>,
+    alone: OnceCell<Modulations>,
+    both: OnceCell<Modulations>,
 }
 
-impl<M: CollectivePredictor> Conditions<'_, M> {
+impl<H: FillsMasks> Conditions<'_, H> {
     /// The classes.
-    fn alone(&self) -> &M::Condition {
+    fn alone(&self) -> &Modulations {
         self.alone.get_or_init(|| self.of(self.classes.to_vec()))
     }
 
     /// The classes, then as often no condition.
-    fn both(&self) -> &M::Condition {
-        let nothing = vec![self.model.classes(); self.classes.len()];
+    fn both(&self) -> &Modulations {
+        let nothing = vec![self.model.no_condition(); self.classes.len()];
         self.both.get_or_init(|| self.of([self.classes, &nothing].concat()))
     }
 
-    fn of(&self, labels: Vec<usize>) -> M::Condition {
+    fn of(&self, labels: Vec<usize>) -> Modulations {
         let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
-        self.model.condition(Tensor::from_data(labels.as_slice(), self.device))
+        self.model.modulations(Tensor::from_data(labels.as_slice(), self.device))
     }
 }
 
@@ -145,20 +89,22 @@ impl<M: CollectivePredictor> Conditions<'_, M> {
 struct Step {
     noise: Noise,
     guidance: f64,
-    reveal: Reveal,
+    /// Tokens that each sample reveals.
+    count: usize,
+    choice_temperature: f32,
 }
 
-impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
+impl<'a, H: FillsMasks> Unmasker<'a, H> {
     /// A sampler with the given settings.
     ///
     /// # Errors
     /// [`Error::Argument`] names a setting that is out of range.
-    pub fn new(model: &'a M, books: &'a Codebooks, preset: Preset) -> Result<Self> {
-        preset.validate(model.positions() * books.depth())?;
+    pub fn new(model: &'a Masked<H>, books: &'a Codebooks, preset: Preset) -> Result<Self> {
+        preset.validate(model.config().positions * books.depth())?;
         let device = books.vectors().device();
-        let scales = model.embedding_scales();
+        let scales = &model.config().embedding_scales;
         Ok(Self {
-            density: model.head().density(),
+            prepared: model.head().prepare(),
             scales: Tensor::from_data(TensorData::new(scales.to_vec(), [scales.len(), 1]), &device),
             depths: Tensor::<1, Int>::arange(0..books.depth() as i64, &device).unsqueeze_dim(0),
             model,
@@ -191,7 +137,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     }
 
     fn run(&self, request: &Request, mut watch: Option<Watch<'_>>) -> Result<Codes> {
-        let masked = request.masked_at_start(self.model.classes(), self.model.positions(), self.books)?;
+        let masked = request.masked_at_start(self.model.no_condition(), self.positions(), self.books)?;
         let total: usize = masked.iter().sum();
         let batch = request.classes.len();
         let mut state = self.start(request, &masked);
@@ -232,24 +178,26 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         }
     }
 
-    fn conditions<'b>(&'b self, request: &'b Request) -> Conditions<'b, M> {
+    fn conditions<'b>(&'b self, request: &'b Request) -> Conditions<'b, H> {
         let (alone, both) = (OnceCell::new(), OnceCell::new());
         Conditions { model: self.model, classes: &request.classes, device: &self.device, alone, both }
     }
 
     fn step_of(&self, request: &Request, step: usize, steps: usize, count: usize) -> Step {
         let key = NoiseKey { seed: request.seed, first_index: request.first_index, step: step as u64 };
+        let [uniforms, normals] = H::randomness(self.books);
         let shape = NoiseShape {
             batch: request.classes.len(),
-            positions: self.model.positions(),
+            positions: self.positions(),
             depth: self.books.depth(),
-            width: self.books.width(),
+            uniforms,
+            normals,
         };
-        let temperature = self.preset.choice_temperature_at(step, steps) as f32;
         Step {
             noise: Noise::draw(key, shape, &self.device),
             guidance: self.preset.guidance_at(step, steps),
-            reveal: Reveal { count, temperature },
+            count,
+            choice_temperature: self.preset.choice_temperature_at(step, steps) as f32,
         }
     }
 
@@ -257,29 +205,34 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     fn advance(
         &self,
         state: &mut State,
-        conditions: &Conditions<'_, M>,
+        conditions: &Conditions<'_, H>,
         step: Step,
         candidates: Candidates,
     ) -> Option<Tensor<2, Int>> {
         let [batch, positions, depth] = step.noise.gumbel.dims();
         let masked = state.masked.clone(); // [N, 1]
         let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
-        let out = self.predict(state, first.clone(), conditions, step.guidance, batch);
-        let z = self.draw(&out, step.noise.uniform, step.noise.normal); // [N, H], scaled
-        let surety = self.density.log_density(&out, z.clone()); // [N]
-        state.broken = state.broken.clone() + surety.clone().is_nan().int().sum();
+        let hidden = self.hidden(state, first.clone(), conditions, step.guidance, batch);
+        let Filling { proposal, surety, tokens, temperature, broken } =
+            self.model.head().fill(&self.prepared, hidden, step.noise, &self.preset, step.choice_temperature);
+        state.broken = state.broken.clone() + broken;
         let by_signal = masked.clone().reshape([batch, positions]);
-        let revealed =
-            reveal_counts(surety.reshape([batch, positions]), step.noise.gumbel, by_signal, step.reveal);
+        let reveal = Reveal { count: step.count, temperature };
+        let revealed = reveal_counts(surety.reshape([batch, positions]), tokens, by_signal, reveal);
         let revealed = revealed.reshape([batch * positions, 1]);
         let end = first.clone() + revealed.clone(); // [N, 1]
-        let searched = match candidates {
-            Candidates::Revealed => end.clone(),
-            Candidates::All => end.full_like(depth as i64),
+        let found = match proposal {
+            Proposal::Codes(codes) => codes,
+            Proposal::Embeddings(z) => {
+                let searched = match candidates {
+                    Candidates::Revealed => end.clone(),
+                    Candidates::All => end.full_like(depth as i64),
+                };
+                let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
+                let span = Tensor::cat(vec![first.clone(), searched], 1); // [N, 2]
+                self.books.encode_span(z * scales, span) // [N, D]
+            }
         };
-        let scales = self.scales.clone().select(0, masked.clone().squeeze_dim(1)); // [N, 1]
-        let span = Tensor::cat(vec![first.clone(), searched], 1); // [N, 2]
-        let found = self.books.encode_span(z * scales, span); // [N, D]
 
         let was_masked = self.depths.clone().greater_equal(first.clone()); // [N, D]
         let is_revealed = was_masked.clone().bool_and(self.depths.clone().lower(end));
@@ -290,38 +243,31 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
         shown
     }
 
-    /// The guided mixture; both halves of the guidance run as one batch.
-    fn predict(
+    /// Both halves of the guidance run as one batch.
+    fn hidden(
         &self,
         state: &State,
         first: Tensor<2, Int>,
-        conditions: &Conditions<'_, M>,
+        conditions: &Conditions<'_, H>,
         guidance: f64,
         batch: usize,
-    ) -> MixtureOutput {
-        let positions = self.model.positions();
+    ) -> Hidden {
+        let positions = self.positions();
         let visible = self.books.visible_embedding(state.codes.clone(), first);
-        let visible = visible.div_scalar(self.model.embedding_scales()[self.books.depth()]);
+        let visible = visible.div_scalar(self.model.config().embedding_scales[self.books.depth()]);
         let visible = visible.reshape([batch, positions, self.books.width()]);
         let embedded = self.model.embed(visible, state.masked.clone().reshape([batch, positions]));
         // A single sample runs twice even without guidance: matrix products of one row sum in another order than
         // those of several, and the sample must not depend on its batch.
         if guidance == 1.0 && batch > 1 {
-            return self.model.predict(embedded, conditions.alone());
+            return Hidden { states: self.model.hidden(embedded, conditions.alone()), guidance: None };
         }
-        let both = self.model.predict(embedded.repeat_dim(0, 2), conditions.both());
-        let (conditional, unconditional) = both.halves();
-        MixtureOutput::guided(conditional, unconditional, guidance as f32)
+        let states = self.model.hidden(embedded.repeat_dim(0, 2), conditions.both());
+        Hidden { states, guidance: Some(guidance as f32) }
     }
 
-    /// A point of every position's mixture.
-    ///
-    /// # Shapes
-    /// uniform `[N]`, normal `[N, H]` → `[N, H]`
-    fn draw(&self, out: &MixtureOutput, uniform: Tensor<1>, normal: Tensor<2>) -> Tensor<2> {
-        let components = choose_components(out.logits.clone(), uniform, self.preset.nucleus());
-        let means = self.model.head().component_means(components, out.mixer.clone()); // [N, H]
-        out.place(means, normal, self.preset.temperature as f32)
+    fn positions(&self) -> usize {
+        self.model.config().positions
     }
 
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {
@@ -331,7 +277,7 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     /// # Shapes
     /// `[N, D]`
     fn read(&self, codes: Tensor<2, Int>) -> Result<Codes> {
-        let (positions, depth) = (self.model.positions(), self.books.depth());
+        let (positions, depth) = (self.positions(), self.books.depth());
         let batch = codes.dims()[0] / positions;
         Codes::from_tensor(codes.reshape([batch, positions, depth]), self.books.vocabulary())
     }
@@ -339,6 +285,6 @@ impl<'a, M: CollectivePredictor> Unmasker<'a, M> {
     fn read_masked(&self, state: &State) -> Result<Vec<Vec<usize>>> {
         let masked: Vec<i64> = state.masked.clone().try_into_vec_as().map_err(Error::device)?;
         let of_signal = |masked: &[i64]| masked.iter().map(|&masked| masked as usize).collect();
-        Ok(masked.chunks(self.model.positions()).map(of_signal).collect())
+        Ok(masked.chunks(self.positions()).map(of_signal).collect())
     }
 }

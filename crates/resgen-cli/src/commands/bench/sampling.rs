@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use resgen_core::Error;
-use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
+use resgen_core::head::{MixtureConfig, MixtureHead, MixtureLoss, ScaleKind};
 use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision};
@@ -67,7 +67,7 @@ struct RequestArguments {
 }
 
 struct Sampling<'a> {
-    sampler: Unmasker<'a, Resgen>,
+    sampler: Unmasker<'a, MixtureHead>,
     labels: Vec<usize>,
     batch: Batch,
 }
@@ -110,7 +110,7 @@ impl RequestArguments {
         Preset { steps: self.steps, guidance: self.guidance, ..preset }
     }
 
-    fn case<'a>(self, sampler: Unmasker<'a, Resgen>, classes: usize, context: &Context) -> Sampling<'a> {
+    fn case<'a>(self, sampler: Unmasker<'a, MixtureHead>, classes: usize, context: &Context) -> Sampling<'a> {
         let count = self.batch as usize;
         let labels = (0..count).map(|sample| sample % classes).collect();
         Sampling { sampler, labels, batch: context.batch(Some(count)) }

@@ -1,7 +1,7 @@
 //! Samples batch by batch, side by side on the threads of a CPU.
 
 use resgen_core::Result;
-use resgen_core::model::Resgen;
+use resgen_core::head::MixtureHead;
 use resgen_core::progress::Progress;
 use resgen_core::rvq::Codes;
 use resgen_core::sample::{Known, Request, Unmasker};
@@ -37,7 +37,7 @@ pub fn draw_labelled(
 /// What is drawn, and how.
 pub struct Drawing<'a> {
     /// The sampler of a model.
-    pub sampler: &'a Unmasker<'a, Resgen>,
+    pub sampler: &'a Unmasker<'a, MixtureHead>,
     /// Seed of everything random.
     pub seed: u64,
     /// How many at once.
