@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use resgen_core::features::ClassifierHeader;
+use resgen_core::model::Stored;
 use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
@@ -55,7 +56,7 @@ pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
-pub fn generator(path: &Path, device: &Device) -> Result<Generator> {
+pub fn generator<M: Stored>(path: &Path, device: &Device) -> Result<Generator<M>> {
     generator_and_tensors(path, device).map(|(generator, _)| generator)
 }
 
@@ -63,7 +64,10 @@ pub fn generator(path: &Path, device: &Device) -> Result<Generator> {
 ///
 /// # Errors
 /// As [`generator`].
-pub fn generator_and_tensors(path: &Path, device: &Device) -> Result<(Generator, NamedTensors)> {
+pub fn generator_and_tensors<M: Stored>(
+    path: &Path,
+    device: &Device,
+) -> Result<(Generator<M>, NamedTensors)> {
     let path = file_of(path);
     let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
     let file = ModelFile { header: with_header(&path, &header, GENERATOR)?, tensors };

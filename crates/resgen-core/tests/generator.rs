@@ -1,21 +1,22 @@
-//! A tiny generator trained end to end: it must learn which codes belong to which class, and resume exactly.
+//! Tiny generators of all four kinds trained end to end: they must learn which codes belong to which class, and resume exactly.
 
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::eval::held_out_loss;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
+use resgen_core::model::{AnyNetwork, ArResgen, Maskgit, NetworkKind, Resgen, RqTransformer, Stored};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision, parameters};
 use resgen_core::progress::Silent;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::rvq::{Codebooks, Codes, Sharing};
-use resgen_core::sample::{Preset, Request, Unmasker};
+use resgen_core::sample::{Preset, Request};
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::generator::{
-    Generator, GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, Objective, TrunkSize,
+    Generator, GeneratorLearner, GeneratorParts, ModelConfig, Objective, Trainable, TrunkSize,
     embedding_scales,
 };
 use resgen_core::train::log::ScalarTable;
@@ -86,10 +87,11 @@ fn run_config() -> RunConfig {
     }
 }
 
-fn learner(config: &RunConfig) -> GeneratorLearner {
+fn learner<M: Trainable>(config: &RunConfig) -> GeneratorLearner<M> {
     let tokenizer = tokenizer();
     let model = ModelConfig {
-        kind: GeneratorKind::Resgen,
+        kind: M::KIND,
+        depth_layers: usize::from(M::KIND == NetworkKind::RqTransformer),
         trunk: TrunkSize::Custom(TrunkConfig { width: 32, layers: 2, heads: 2 }),
         head: MixtureConfig { components: 16, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
         schedule: MaskingSchedule::Cosine,
@@ -107,7 +109,11 @@ fn learner(config: &RunConfig) -> GeneratorLearner {
 }
 
 /// Trains in `folder`; `stop_at` asks to stop once that many steps are done.
-fn train(folder: &std::path::Path, config: &RunConfig, workers: usize) -> (GeneratorLearner, Outcome) {
+fn train<M: Trainable>(
+    folder: &std::path::Path,
+    config: &RunConfig,
+    workers: usize,
+) -> (GeneratorLearner<M>, Outcome) {
     let (codes, classes) = data();
     let mut source =
         TokenSource::new(codes, classes, config.seed, config.batch, config.micro_batches).unwrap();
@@ -119,33 +125,52 @@ fn train(folder: &std::path::Path, config: &RunConfig, workers: usize) -> (Gener
     (learner, outcome)
 }
 
+/// A standard normal for every target, the best that can be said without looking at one: 5.68 nats. And how far below that a
+/// generator of embeddings must come.
+const EMBEDDINGS: [f64; 2] = [LATENT as f64 / 2.0 * 2.837_877, 3.0];
+/// One code as likely as another, ln 8. Half of all codes are free, so that no more than half of it can go.
+const CODES: [f64; 2] = [2.079_442, 0.5];
+
 #[test]
 fn learns_the_codes_of_each_class() {
-    check_learning(Precision::F32);
+    check_learning::<Resgen>(Precision::F32, EMBEDDINGS);
 }
 
 #[test]
 fn learns_as_much_with_products_in_bf16() {
-    check_learning(Precision::Bf16);
+    check_learning::<Resgen>(Precision::Bf16, EMBEDDINGS);
 }
 
-fn check_learning(precision: Precision) {
+#[test]
+fn maskgit_learns_them_too() {
+    check_learning::<Maskgit>(Precision::F32, CODES);
+}
+
+#[test]
+fn and_ar_resgen() {
+    check_learning::<ArResgen>(Precision::F32, EMBEDDINGS);
+}
+
+#[test]
+fn and_rq_transformer() {
+    check_learning::<RqTransformer>(Precision::F32, CODES);
+}
+
+fn check_learning<M: Trainable + Stored>(precision: Precision, [blind, gain]: [f64; 2]) {
     let folder = tempfile::tempdir().unwrap();
-    let (learner, outcome) = train(folder.path(), &RunConfig { precision, ..run_config() }, 2);
+    let (learner, outcome) = train::<M>(folder.path(), &RunConfig { precision, ..run_config() }, 2);
     assert!(matches!(outcome, Outcome::Finished { .. }));
 
     let losses = ScalarTable::read(folder.path().join("log.csv")).unwrap().series("loss");
     let mean = |part: &[(u64, f64)]| part.iter().map(|(_, loss)| loss).sum::<f64>() / part.len() as f64;
-    // A standard normal for every target, the best that can be said without looking at one: 5.68 nats.
-    let blind = LATENT as f64 / 2.0 * (1.0 + (2.0 * std::f64::consts::PI).ln());
     let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 30..]));
     assert!((first - blind).abs() < 1.5, "starts at {first}, not near {blind}");
-    assert!(last < blind - 3.0, "{last} is not 3 nats below {blind}");
+    assert!(last < blind - gain, "{last} is not {gain} nats below {blind}");
 
     // Samples must have the coarse codes of the class they were asked for; chance is one in eight.
     let (model, tokenizer) = (precision.of(learner.averaged()), tokenizer());
     let preset = Preset { steps: 4, guidance: 1.0, choice_temperature: 5.0, ..Preset::default() };
-    let sampler = Unmasker::new(&model, tokenizer.books(), preset).unwrap();
+    let sampler = model.sampler(tokenizer.books(), preset).unwrap();
     let classes: Vec<usize> = (0..40).map(|index| index % 2).collect();
     let drawn =
         sampler.sample(&Request { classes: classes.clone(), seed: 1, first_index: 0, known: None }).unwrap();
@@ -160,7 +185,9 @@ fn check_learning(precision: Precision) {
     assert!(right >= 144, "{right} of 160 coarse codes belong to the class");
 
     let file = ModelFile::load(folder.path().join("model.safetensors")).unwrap();
-    let generator = Generator::from_file(&file, &Device::flex()).unwrap().in_precision(precision);
+    let generator =
+        Generator::<AnyNetwork>::from_file(&file, &Device::flex()).unwrap().in_precision(precision);
+    assert_eq!(generator.model.sizes().kind, M::KIND);
     let (codes, classes) = data();
     let swapped: Vec<usize> = classes.iter().map(|class| 1 - class).collect();
     let (right, wrong) = (loss(&generator, &codes, &classes, 1), loss(&generator, &codes, &swapped, 1));
@@ -181,12 +208,12 @@ fn loss(generator: &Generator, codes: &Codes, classes: &[usize], workers: usize)
 fn resumes_to_the_same_weights_on_any_number_of_workers() {
     let config = RunConfig { steps: 17, ..run_config() };
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (straight, _) = train(whole.path(), &config, 1);
+    let (straight, _) = train::<Resgen>(whole.path(), &config, 1);
     // The first run leaves its checkpoint of step 14 behind; the second starts there, as after a kill.
-    train(parts.path(), &config, 2);
+    train::<Resgen>(parts.path(), &config, 2);
     std::fs::remove_dir_all(parts.path().join("checkpoints/step-000000017")).unwrap();
     std::fs::remove_file(parts.path().join("model.safetensors")).unwrap();
-    let (resumed, _) = train(parts.path(), &config, 2);
+    let (resumed, _) = train::<Resgen>(parts.path(), &config, 2);
     let prints =
         [&straight, &resumed].map(|learner| parameters::fingerprint(&parameters::read(&learner.averaged())));
     assert_eq!(prints[0], prints[1]);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::head::MixtureHead;
+use resgen_core::model::{AnyNetwork, Stored};
 use resgen_core::sample::{Request, Unmasker};
 use resgen_core::signal::decode;
 use resgen_core::signal::draw::Grid;
@@ -74,8 +75,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
     let file: ModelFile<GeneratorHeader> =
         ModelFile::from_bytes(MODEL).map_err(|reason| Error::file("embedded model", reason))?;
-    let generator = Generator::from_file(&file, &device)?;
-    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
+    let generator = Generator::<AnyNetwork>::from_file(&file, &device)?;
+    let AnyNetwork::Resgen(network) = &generator.model else {
+        return Err(Error::mismatch("embedded model", "a resgen", generator.model.sizes().kind.name()).into());
+    };
+    let sampler = Unmasker::new(network, generator.tokenizer.books(), generator.header.preset)?;
 
     let started = Instant::now();
     let samples = out.join("samples.png");
@@ -104,7 +108,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
 }
 
 fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
-    let model = generator.model.config();
+    let model = generator.model.sizes();
     let path = |path: &Path| path.display().to_string();
     format!(
         "{} pictures of {} classes, drawn by a ResGen of {:.1} million parameters (tokenizer included)\n\
@@ -158,7 +162,7 @@ fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, MixtureHead>, se
         states.push((codes.clone(), masked[0].clone()));
         Ok(())
     })?;
-    let total = generator.model.config().positions * generator.model.config().depth;
+    let total = generator.model.sizes().positions * generator.model.sizes().depth;
     let shown: Vec<usize> =
         (1..=STATES).map(|state| state * states.len() / STATES).filter(|&state| state > 0).collect();
     let (mut labels, mut revealed, mut guesses) = (Vec::new(), Vec::new(), Vec::new());

@@ -2,10 +2,11 @@
 
 use resgen_core::Error;
 use resgen_core::data::TokenCache;
+use resgen_core::model::{ArResgen, Maskgit, NetworkKind, Resgen, RqTransformer};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::train::config::GeneratorExperiment;
-use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, embedding_scales};
+use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, Trainable, embedding_scales};
 use resgen_core::train::tokens::TokenSource;
 
 use crate::commands::training::TrainingArguments;
@@ -35,8 +36,21 @@ and licence may change.";
 /// Where config, cache and tokenizer do not fit each other, and whatever the training reports.
 pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: GeneratorExperiment = arguments.load()?;
+    match experiment.model.kind {
+        NetworkKind::Resgen => train::<Resgen>(&experiment, arguments, context),
+        NetworkKind::Maskgit => train::<Maskgit>(&experiment, arguments, context),
+        NetworkKind::ArResgen => train::<ArResgen>(&experiment, arguments, context),
+        NetworkKind::RqTransformer => train::<RqTransformer>(&experiment, arguments, context),
+    }
+}
+
+fn train<M: Trainable>(
+    experiment: &GeneratorExperiment,
+    arguments: &TrainingArguments,
+    context: &Context,
+) -> anyhow::Result<()> {
     let device = context.device()?;
-    arguments.prepare_folder(&experiment)?;
+    arguments.prepare_folder(experiment)?;
     let has_begun = arguments.run.has_begun()?;
 
     let tokenizer = model::tokenizer(&experiment.codes.tokenizer, &device)?;
@@ -52,14 +66,14 @@ pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<(
     let (codes, classes) = labelled_codes(&cache)?;
     let run = &experiment.train;
     let mut source = TokenSource::new(codes, classes, run.seed, run.batch, run.micro_batches)?;
-    let learner = GeneratorLearner::new(experiment.model.clone(), parts, run, &device);
+    let learner = GeneratorLearner::<M>::new(experiment.model.clone(), parts, run, &device);
     let mut learner = arguments.naming_config(learner)?;
     // A run that goes on has its weights in its checkpoints.
     if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
         let begun = learner.start_from(model::generator(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }
-    arguments.run.train(&mut learner, &mut source, (&experiment, run), context)
+    arguments.run.train(&mut learner, &mut source, (experiment, run), context)
 }
 
 /// Codes spread evenly over the cache.

@@ -3,10 +3,12 @@
 
 use super::distribution::{Estimate, ratio};
 use crate::error::{Error, Result};
+use crate::model::Stored;
 use crate::progress::Progress;
 use crate::rvq::Codes;
 use crate::train::generator::{Generator, Objective};
 use crate::train::tokens::TokenBatch;
+use crate::with_any_network;
 use crate::workers::Workers;
 
 /// Signals in a batch.
@@ -52,8 +54,9 @@ pub fn held_out_loss(
             let batch = batch(codes, classes, first)?;
             let mut sum = Sums::default();
             for round in 0..rounds {
-                let scored = objective.score(&generator.model, generator.tokenizer.books(), round, &batch);
-                sum.add(&scored.sums()?, scored.masked_positions);
+                let books = generator.tokenizer.books();
+                let scored = with_any_network!(&generator.model, model => objective.score(model, books, round, &batch));
+                sum.add(&scored.sums()?, scored.count);
             }
             Ok(sum)
         })?);
@@ -64,7 +67,7 @@ pub fn held_out_loss(
 }
 
 fn expect_fitting(generator: &Generator, codes: &Codes, classes: &[usize]) -> Result<()> {
-    let model = generator.model.config();
+    let model = generator.model.sizes();
     let sizes = |positions, depth, vocabulary| format!("L = {positions}, D = {depth}, V = {vocabulary}");
     let expected = sizes(model.positions, model.depth, generator.tokenizer.config().vocabulary);
     let found = sizes(codes.positions(), codes.depth(), codes.vocabulary());

@@ -35,6 +35,11 @@ impl NetworkKind {
         }
     }
 
+    /// Whether it goes position by position.
+    pub fn is_sequential(self) -> bool {
+        matches!(self, Self::ArResgen | Self::RqTransformer)
+    }
+
     /// Whether it draws codes, and not embeddings.
     pub fn draws_codes(self) -> bool {
         matches!(self, Self::Maskgit | Self::RqTransformer)

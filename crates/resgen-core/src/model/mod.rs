@@ -5,39 +5,125 @@
 //! | masked | [`Resgen`] | [`Maskgit`] |
 //! | position by position | [`ArResgen`] | [`RqTransformer`] |
 
+mod any;
 mod config;
 mod masked;
 mod sequential;
 
+pub use any::{AnyNetwork, Stored};
 pub use config::{NetworkConfig, NetworkKind};
 pub use masked::{Masked, Maskgit, Resgen};
 pub use sequential::{ArResgen, RqTransformer, Sequential};
 
 use burn::module::{Module, ModuleDisplay};
+use burn::tensor::{Int, Tensor};
 
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead};
 use crate::nn::Builder;
 use crate::nn::transformer::TrunkConfig;
 
+/// One of the four, for what does not depend on which: training, files.
+pub trait Network: Module + ModuleDisplay {
+    /// Which one.
+    const KIND: NetworkKind;
+    /// What makes codes of hidden states.
+    type Head: NetworkHead;
+
+    /// A fresh network.
+    fn new(builder: &mut Builder, config: NetworkConfig) -> Self;
+    /// The sizes.
+    fn config(&self) -> &NetworkConfig;
+    /// The head.
+    fn head(&self) -> &Self::Head;
+    /// The weights of `before`, a network of the same sizes but for its classes.
+    #[must_use]
+    fn continued(self, before: Self, known: &[Option<usize>]) -> Self;
+    /// What the head is given at every position.
+    ///
+    /// # Shapes
+    /// embeddings of the codes that may be seen, divided by the last embedding scale, `[B, L, H]`; masked codes per position `[B, L]`, which
+    /// those that go position by position do not look at; labels `[B]` → `[B·L, d]`
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2>;
+}
+
+impl<H: NetworkHead> Network for Masked<H> {
+    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::Maskgit } else { NetworkKind::Resgen };
+    type Head = H;
+
+    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
+        Self::new(builder, config)
+    }
+
+    fn config(&self) -> &NetworkConfig {
+        self.config()
+    }
+
+    fn head(&self) -> &H {
+        self.head()
+    }
+
+    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
+        self.continued(before, known)
+    }
+
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
+        self.hidden(self.embed(embeddings, masked), &self.modulations(labels))
+    }
+}
+
+impl<H: NetworkHead> Network for Sequential<H> {
+    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::RqTransformer } else { NetworkKind::ArResgen };
+    type Head = H;
+
+    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
+        Self::new(builder, config)
+    }
+
+    fn config(&self) -> &NetworkConfig {
+        self.config()
+    }
+
+    fn head(&self) -> &H {
+        self.head()
+    }
+
+    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
+        self.continued(before, known)
+    }
+
+    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
+        self.hidden(embeddings, &self.modulations(labels))
+    }
+}
+
 /// What makes codes of a trunk's hidden states.
-pub trait NetworkHead: Module + ModuleDisplay {
+pub trait NetworkHead: Module + ModuleDisplay + Sync {
+    /// Whether it draws codes, and not embeddings.
+    const DRAWS_CODES: bool;
+
     /// A fresh head.
     fn new(builder: &mut Builder, config: &NetworkConfig) -> Self;
 }
 
 impl NetworkHead for MixtureHead {
+    const DRAWS_CODES: bool = false;
+
     fn new(builder: &mut Builder, config: &NetworkConfig) -> Self {
         config.head.init(builder, config.trunk.width, config.latent)
     }
 }
 
 impl NetworkHead for CategoricalHead {
+    const DRAWS_CODES: bool = true;
+
     fn new(builder: &mut Builder, config: &NetworkConfig) -> Self {
         Self::new(builder, config.trunk.width, config.depth, config.vocabulary)
     }
 }
 
 impl NetworkHead for DepthTransformer {
+    const DRAWS_CODES: bool = true;
+
     fn new(builder: &mut Builder, config: &NetworkConfig) -> Self {
         let sizes = TrunkConfig { layers: config.depth_layers, ..config.trunk };
         Self::new(builder, &sizes, config.latent, config.depth, config.vocabulary)

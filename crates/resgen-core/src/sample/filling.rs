@@ -45,7 +45,7 @@ pub struct Filling {
 /// A head whose masked sampler draws all positions at once.
 pub trait FillsMasks: NetworkHead {
     /// What depends on parameters alone, worked out once for all steps.
-    type Prepared;
+    type Prepared: Sync;
 
     /// Works that out.
     fn prepare(&self) -> Self::Prepared;

@@ -4,15 +4,14 @@ use std::path::Path;
 
 use resgen_core::Error;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
+use resgen_core::model::NetworkKind;
 use resgen_core::nn::Builder;
 use resgen_core::rvq::Codebooks;
 use resgen_core::sample::Preset;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
-use resgen_core::train::generator::{
-    GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize,
-};
+use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize};
 use resgen_core::train::learner::Learner;
 use resgen_core::train::model_file::{ModelFile, Storage};
 use resgen_core::train::run::RunConfig;
@@ -74,7 +73,8 @@ fn tokenizer(config: ImageTokenizerConfig, context: &Context) -> anyhow::Result<
 
 fn generator(trunk: &str, tokenizer: ImageTokenizer, context: &Context) -> anyhow::Result<GeneratorLearner> {
     let config = ModelConfig {
-        kind: GeneratorKind::Resgen,
+        kind: NetworkKind::Resgen,
+        depth_layers: 0,
         trunk: TrunkSize::Named(trunk.into()),
         head: MixtureConfig { components: 1024, rank: 16, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
         schedule: MaskingSchedule::Cosine,

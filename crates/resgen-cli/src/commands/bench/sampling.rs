@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use resgen_core::Error;
-use resgen_core::head::{MixtureConfig, MixtureHead, MixtureLoss, ScaleKind};
+use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
 use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision};
 use resgen_core::rvq::Codebooks;
-use resgen_core::sample::{Preset, Unmasker};
+use resgen_core::sample::{Preset, Sampler, Samples, sampler};
 
 use super::Case;
 use super::prepare::{CLASSES, random_scales};
@@ -67,14 +67,14 @@ struct RequestArguments {
 }
 
 struct Sampling<'a> {
-    sampler: Unmasker<'a, MixtureHead>,
+    sampler: Box<dyn Sampler + 'a>,
     labels: Vec<usize>,
     batch: Batch,
 }
 
 impl Case for Sampling<'_> {
     fn run(&mut self) -> anyhow::Result<()> {
-        let drawing = Drawing { sampler: &self.sampler, seed: 0, batch: self.batch, known: None };
+        let drawing = Drawing { sampler: &*self.sampler, seed: 0, batch: self.batch, known: None };
         Ok(drawing.batches(&self.labels, Ok, |_| Ok(()))?)
     }
 }
@@ -88,7 +88,7 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let generator = model::generator(&arguments.model, &context.device()?)?.in_precision(precision);
     let preset = arguments.request.over(generator.header.preset);
-    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), preset)?;
+    let sampler = sampler(&generator.model, generator.tokenizer.books(), preset)?;
     measure(&mut arguments.request.case(sampler, generator.header.classes.len(), context))
 }
 
@@ -101,7 +101,7 @@ pub fn run_random(
 ) -> anyhow::Result<()> {
     let (network, books) = arguments.network(&context.device()?)?;
     let network = precision.of(network);
-    let sampler = Unmasker::new(&network, &books, arguments.request.over(Preset::default()))?;
+    let sampler = network.sampler(&books, arguments.request.over(Preset::default()))?;
     measure(&mut arguments.request.case(sampler, CLASSES, context))
 }
 
@@ -110,7 +110,7 @@ impl RequestArguments {
         Preset { steps: self.steps, guidance: self.guidance, ..preset }
     }
 
-    fn case<'a>(self, sampler: Unmasker<'a, MixtureHead>, classes: usize, context: &Context) -> Sampling<'a> {
+    fn case<'a>(self, sampler: Box<dyn Sampler + 'a>, classes: usize, context: &Context) -> Sampling<'a> {
         let count = self.batch as usize;
         let labels = (0..count).map(|sample| sample % classes).collect();
         Sampling { sampler, labels, batch: context.batch(Some(count)) }

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
+use resgen_core::model::{NetworkKind, Resgen};
 use resgen_core::nn::Precision;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::rvq::Codes;
 use resgen_core::schedule::MaskingSchedule;
-use resgen_core::train::generator::{
-    GeneratorKind, GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize,
-};
+use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize};
 use resgen_core::train::learner::BatchSource;
 use resgen_core::train::run::{self, RunConfig};
 use resgen_core::train::tokens::TokenSource;
@@ -44,10 +43,11 @@ impl Training {
         precision: Precision,
         device: &Device,
     ) -> anyhow::Result<Self> {
-        let before = model::generator(&arguments.model, device)?;
+        let before = model::generator::<Resgen>(&arguments.model, device)?;
         let sizes = before.model.config().clone();
         let config = ModelConfig {
-            kind: GeneratorKind::Resgen,
+            kind: NetworkKind::Resgen,
+            depth_layers: 0,
             trunk: TrunkSize::Custom(sizes.trunk),
             head: sizes.head,
             schedule: MaskingSchedule::Cosine,

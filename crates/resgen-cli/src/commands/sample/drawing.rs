@@ -1,10 +1,9 @@
 //! Samples batch by batch, side by side on the threads of a CPU.
 
 use resgen_core::Result;
-use resgen_core::head::MixtureHead;
 use resgen_core::progress::Progress;
 use resgen_core::rvq::Codes;
-use resgen_core::sample::{Known, Request, Unmasker};
+use resgen_core::sample::{Known, Request, Sampler, sampler};
 use resgen_core::signal::Picture;
 use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::generator::Generator;
@@ -24,8 +23,8 @@ pub fn draw_labelled(
     seed: u64,
     batch: Batch,
 ) -> Result<Vec<Picture>> {
-    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
-    let drawing = Drawing { sampler: &sampler, seed, batch, known: None };
+    let sampler = sampler(&generator.model, generator.tokenizer.books(), generator.header.preset)?;
+    let drawing = Drawing { sampler: &*sampler, seed, batch, known: None };
     let mut drawn = Vec::with_capacity(labels.len());
     drawing.pictures(labels, &generator.tokenizer, |_, picture| {
         drawn.push(picture);
@@ -37,7 +36,7 @@ pub fn draw_labelled(
 /// What is drawn, and how.
 pub struct Drawing<'a> {
     /// The sampler of a model.
-    pub sampler: &'a Unmasker<'a, MixtureHead>,
+    pub sampler: &'a dyn Sampler,
     /// Seed of everything random.
     pub seed: u64,
     /// How many at once.

@@ -11,7 +11,7 @@ use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
 use resgen_core::nn::Precision;
 use resgen_core::nn::parameters::fingerprint;
-use resgen_core::sample::{Preset, Unmasker};
+use resgen_core::sample::{Preset, sampler};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use serde::Serialize;
@@ -102,14 +102,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let names = &generator.header.classes;
     let classes = classes::resolve(&arguments.class, names)?;
     let settings = arguments.settings.over(generator.header.preset);
-    let sampler = Unmasker::new(&generator.model, generator.tokenizer.books(), settings)?;
+    let sampler = sampler(&generator.model, generator.tokenizer.books(), settings)?;
     let known = arguments.keep.known(&generator.tokenizer, &device)?;
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
 
     let labels: Vec<usize> =
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
     let batch = context.batch(arguments.batch.map(|batch| batch as usize));
-    let drawing = Drawing { sampler: &sampler, seed: arguments.seed, batch, known };
+    let drawing = Drawing { sampler: &*sampler, seed: arguments.seed, batch, known };
     let count = arguments.count as usize;
     let mut shown: Vec<Vec<Picture>> = vec![Vec::new(); classes.len().min(SHOWN.0)];
     drawing.pictures(&labels, &generator.tokenizer, |index, picture| {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
+use crate::model::NetworkKind;
 use crate::nn::transformer::TrunkConfig;
 use crate::schedule::MaskingSchedule;
 
@@ -12,11 +13,14 @@ use crate::schedule::MaskingSchedule;
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Which generator.
-    pub kind: GeneratorKind,
+    pub kind: NetworkKind,
     /// A named size of the trunk, or its numbers.
     pub trunk: TrunkSize,
-    /// The mixture.
+    /// The mixture, of generators that predict embeddings.
     pub head: MixtureConfig,
+    /// Blocks of the transformer along the depth: at least 1 for `rq-transformer`, 0 for the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth_layers: usize,
     /// How many tokens are masked in training.
     #[serde(default = "ModelConfig::default_schedule")]
     pub schedule: MaskingSchedule,
@@ -60,14 +64,6 @@ impl ModelConfig {
     }
 }
 
-/// The kinds of generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GeneratorKind {
-    /// Masked, with collective embeddings.
-    Resgen,
-}
-
 /// A trunk by name or by numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a size such as \"s\", or { width = …, layers = …, heads = … }")]
@@ -94,4 +90,8 @@ impl TrunkSize {
             }
         }
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }

@@ -1,18 +1,19 @@
-//! How a generator learns: masks drawn by the schedule, and the mixture's loss on what they hide.
+//! How a generator learns: masks drawn by the schedule, and its head's loss on what they hide.
 
 mod config;
+mod loss;
 mod model;
 mod objective;
 mod scales;
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-pub use config::{GeneratorKind, ModelConfig, TrunkSize};
+pub use config::{ModelConfig, TrunkSize};
+pub use loss::{LearnsCodes, Scored, Targets};
 pub use model::{Generator, GeneratorFileKind, GeneratorHeader};
-pub use objective::{Objective, Scored};
+pub use objective::Objective;
 pub use scales::embedding_scales;
 
 use super::learner::{Applied, Learner};
@@ -23,10 +24,10 @@ use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
-use crate::model::{NetworkConfig, NetworkKind, Resgen};
+use crate::model::{Network, NetworkConfig, Resgen};
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::{Builder, Precision};
-use crate::sample::{Preset, Request, Unmasker};
+use crate::sample::{Preset, Request, Samples};
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::tokenizer::ImageTokenizer;
@@ -50,23 +51,28 @@ pub struct GeneratorParts {
 }
 
 /// A generator in training.
-pub struct GeneratorLearner {
+pub struct GeneratorLearner<M = Resgen> {
     config: ModelConfig,
     parts: GeneratorParts,
     seed: u64,
     precision: Precision,
     device: Device,
-    weights: Weights<Resgen>,
+    weights: Weights<M>,
 }
 
-/// What micro-batches give a generator: sums over their positions with masked codes.
+/// What micro-batches give a generator: sums over what their losses are means over.
 pub struct GeneratorPart {
     gradients: Vec<Tensor<1>>,
     scalars: Vec<f64>,
-    masked_positions: f64,
+    count: f64,
 }
 
-impl GeneratorLearner {
+/// A network that can be trained as a generator.
+pub trait Trainable: Network<Head: LearnsCodes> + Samples + Sync {}
+
+impl<M: Network<Head: LearnsCodes> + Samples + Sync> Trainable for M {}
+
+impl<M: Trainable> GeneratorLearner<M> {
     /// A fresh generator.
     ///
     /// # Errors
@@ -75,8 +81,8 @@ impl GeneratorLearner {
         config.validate()?;
         let tokenizer = parts.tokenizer.config();
         let sizes = NetworkConfig {
-            kind: NetworkKind::Resgen,
-            depth_layers: 0,
+            kind: M::KIND,
+            depth_layers: config.depth_layers,
             vocabulary: tokenizer.vocabulary,
             trunk: config.trunk.resolve()?,
             head: config.head,
@@ -88,8 +94,8 @@ impl GeneratorLearner {
         };
         sizes.validate()?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
-        parameters::expect_possible(&Resgen::new(&mut Builder::blank(device), sizes.clone()), "model")?;
-        let model = Resgen::new(&mut Builder::new(run.seed, device), sizes);
+        parameters::expect_possible(&M::new(&mut Builder::blank(device), sizes.clone()), "model")?;
+        let model = M::new(&mut Builder::new(run.seed, device), sizes);
         let weights = Weights::new(model, run.optimizer);
         Ok(Self { config, parts, seed: run.seed, precision: run.precision, device: device.clone(), weights })
     }
@@ -99,11 +105,14 @@ impl GeneratorLearner {
     ///
     /// # Errors
     /// [`Error::Mismatch`] where its network has other sizes.
-    pub fn start_from(&mut self, before: Generator) -> Result<()> {
+    pub fn start_from(&mut self, before: Generator<M>) -> Result<()> {
         let fresh = self.weights.model().clone();
-        let sizes = |model: &Resgen| {
-            let NetworkConfig { trunk, head, positions, depth, latent, .. } = model.config();
-            format!("{trunk:?}, {head:?}, L = {positions}, D = {depth}, H = {latent}")
+        let sizes = |model: &M| {
+            let NetworkConfig { trunk, head, positions, depth, latent, vocabulary, depth_layers, .. } =
+                model.config();
+            format!(
+                "{trunk:?}, {head:?}, {depth_layers} along the depth, L = {positions}, D = {depth}, H = {latent}, V = {vocabulary}"
+            )
         };
         let (expected, found) = (sizes(&fresh), sizes(&before.model));
         if expected != found {
@@ -117,7 +126,7 @@ impl GeneratorLearner {
     }
 
     /// The network as sampling uses it.
-    pub fn averaged(&self) -> Resgen {
+    pub fn averaged(&self) -> M {
         self.weights.averaged()
     }
 
@@ -142,15 +151,18 @@ impl GeneratorLearner {
     }
 }
 
-impl Learner for GeneratorLearner {
+impl<M: Trainable> Learner for GeneratorLearner<M> {
     type Batch = TokenBatch;
     type Part = GeneratorPart;
-    const COLUMNS: &'static [&'static str] = &["loss", "used_components", "gradient_norm", "learning_rate"];
+    const COLUMNS: &'static [&'static str] =
+        &["loss", <M::Head as LearnsCodes>::WATCHED, "gradient_norm", "learning_rate"];
 
     fn panels() -> Vec<Panel> {
+        let (unit, watched) = (<M::Head as LearnsCodes>::UNIT, <M::Head as LearnsCodes>::WATCHED);
+        let [title, watched_unit] = <M::Head as LearnsCodes>::WATCHED_AS;
         vec![
-            Panel::of("Loss", "nats per position", &["loss"], Scale::Linear),
-            Panel::of("Components in use", "perplexity", &["used_components"], Scale::Linear),
+            Panel::of("Loss", unit, &["loss"], Scale::Linear),
+            Panel::of(title, watched_unit, &[watched], Scale::Linear),
             Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
         ]
     }
@@ -159,23 +171,23 @@ impl Learner for GeneratorLearner {
         let masters = self.weights.model().clone().train();
         let model = self.precision.of(masters.clone());
         let scored = self.objective().score(&model, self.parts.tokenizer.books(), step, &batch);
-        let (scalars, masked_positions) = (scored.sums()?, scored.masked_positions);
-        let sum = scored.loss.mul_scalar(masked_positions);
+        let (scalars, count) = (scored.sums()?, scored.count);
+        let sum = scored.loss.mul_scalar(count);
         let gradients = parameters::take_gradients(&masters, &mut sum.backward());
-        Ok(GeneratorPart { gradients, scalars, masked_positions })
+        Ok(GeneratorPart { gradients, scalars, count })
     }
 
     fn merged(sum: GeneratorPart, next: GeneratorPart, workers: &Workers) -> Result<GeneratorPart> {
         Ok(GeneratorPart {
             gradients: added(sum.gradients, next.gradients, workers)?,
             scalars: sum.scalars.iter().zip(&next.scalars).map(|(a, b)| a + b).collect(),
-            masked_positions: sum.masked_positions + next.masked_positions,
+            count: sum.count + next.count,
         })
     }
 
     fn apply(&mut self, _: u64, all: GeneratorPart, rate: f64, workers: &Workers) -> Result<Applied> {
-        let mut scalars: Vec<f64> = all.scalars.iter().map(|sum| sum / all.masked_positions).collect();
-        let gradient = Gradient::mean(all.gradients, all.masked_positions, workers)?;
+        let mut scalars: Vec<f64> = all.scalars.iter().map(|sum| sum / all.count).collect();
+        let gradient = Gradient::mean(all.gradients, all.count, workers)?;
         if !scalars[0].is_finite() || !gradient.norm.is_finite() {
             return Ok(Applied::NotFinite(format!(
                 "loss {} with gradient norm {}",
@@ -223,7 +235,7 @@ impl Learner for GeneratorLearner {
 
     fn previews(&self, _step: u64) -> Result<Vec<(&'static str, Picture)>> {
         let model = self.averaged();
-        let sampler = Unmasker::new(&model, self.parts.tokenizer.books(), self.parts.preset)?;
+        let sampler = model.sampler(self.parts.tokenizer.books(), self.parts.preset)?;
         let (columns, rows) = (8, 4);
         let classes = self.parts.classes.len();
         let stride = classes.div_ceil(columns).max(1);

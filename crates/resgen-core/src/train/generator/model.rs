@@ -4,9 +4,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{NetworkConfig, Resgen};
-use crate::nn::parameters;
-use crate::nn::{Builder, Precision};
+use crate::model::{AnyNetwork, NetworkConfig, Stored};
+use crate::nn::Precision;
 use crate::sample::Preset;
 use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use crate::train::model_file::ModelFile;
@@ -42,41 +41,44 @@ pub enum GeneratorFileKind {
 }
 
 /// A generator ready to sample, with its tokenizer.
-pub struct Generator {
+pub struct Generator<M = AnyNetwork> {
     /// What the file says.
     pub header: GeneratorHeader,
     /// The network.
-    pub model: Resgen,
+    pub model: M,
     /// Codes to pictures.
     pub tokenizer: ImageTokenizer,
 }
 
-impl Generator {
+impl<M: Stored> Generator<M> {
     /// Builds the networks of a file.
     ///
     /// # Errors
     /// [`Error::Config`] and [`Error::Mismatch`] where header and tensors do not fit each other.
     pub fn from_file(file: &ModelFile<GeneratorHeader>, device: &Device) -> Result<Self> {
-        let header = file.header.clone();
+        let mut header = file.header.clone();
+        if header.model.vocabulary == 0 {
+            header.model.vocabulary = header.tokenizer.vocabulary; // files of before it was written down
+        }
         header.model.validate()?;
         let tokenizer = ImageTokenizer::load(header.tokenizer.clone(), &file.tensors, "tokenizer.", device)?;
         let (model, config) = (&header.model, &header.tokenizer);
         let (found, expected) = (
-            [model.positions, model.depth, model.latent, model.classes],
-            [config.positions(), config.depth, config.latent, header.classes.len()],
+            [model.positions, model.depth, model.latent, model.vocabulary, model.classes],
+            [config.positions(), config.depth, config.latent, config.vocabulary, header.classes.len()],
         );
         if found != expected {
-            let text = |[l, d, h, c]: [usize; 4]| format!("L = {l}, D = {d}, H = {h}, {c} classes");
+            let text =
+                |[l, d, h, v, c]: [usize; 5]| format!("L = {l}, D = {d}, H = {h}, V = {v}, {c} classes");
             return Err(Error::mismatch("model sizes", text(expected), text(found)));
         }
-        let blank = Resgen::new(&mut Builder::blank(device), header.model.clone());
-        let model = parameters::load(blank, &file.tensors, "generator.")?;
+        let model = M::load(&header.model, &file.tensors, "generator.", device)?;
         Ok(Self { header, model, tokenizer })
     }
 
     /// The generator with networks rounded to a precision: to sample from, not to save.
     pub fn in_precision(self, precision: Precision) -> Self {
-        let (model, tokenizer) = (precision.of(self.model), self.tokenizer.in_precision(precision));
+        let (model, tokenizer) = (self.model.in_precision(precision), self.tokenizer.in_precision(precision));
         Self { model, tokenizer, ..self }
     }
 }

@@ -1,16 +1,13 @@
-//! What a generator learns from a batch of codes: masks drawn by the schedule, and the mixture's loss on what they
-//! hide.
+//! How a generator learns from a batch of codes: masks drawn by the schedule, and the head's loss on what they hide.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::error::Result;
-use crate::head::MixtureScore;
+use super::loss::{LearnsCodes, Scored, Targets};
 use crate::mask::{MaskCounts, sample_training};
-use crate::model::Resgen;
+use crate::model::Network;
 use crate::random::{Purpose, fill_normal, stream, uniform};
 use crate::rvq::Codebooks;
 use crate::schedule::MaskingSchedule;
-use crate::train::scalar;
 use crate::train::tokens::TokenBatch;
 
 /// How states of the diffusion are drawn from codes; a function of the seed, the step and a signal's place in the batch.
@@ -26,56 +23,38 @@ pub struct Objective {
     pub seed: u64,
 }
 
-/// What a model makes of a batch: means over the positions with masked codes, and how many those are.
-pub struct Scored {
-    /// The head's loss, `[1]`; see [`MixtureScore::loss`].
-    pub loss: Tensor<1>,
-    /// See [`MixtureScore::used_components`]; `[1]`.
-    pub used_components: Tensor<1>,
-    /// Positions with masked codes.
-    pub masked_positions: f64,
-}
-
-impl Scored {
-    /// Loss and used components as numbers, each times the number of masked positions.
-    ///
-    /// # Errors
-    /// Where the device cannot be read.
-    pub fn sums(&self) -> Result<Vec<f64>> {
-        let sum = |mean: &Tensor<1>| Ok(scalar(mean)? * self.masked_positions);
-        Ok(vec![sum(&self.loss)?, sum(&self.used_components)?])
-    }
-}
-
 impl Objective {
-    /// Masks the codes of a batch and asks the model for what is masked.
-    pub fn score(&self, model: &Resgen, books: &Codebooks, step: u64, batch: &TokenBatch) -> Scored {
+    /// Shows the codes of a batch and asks the model for what is masked; for all codes, where it goes position by position.
+    pub fn score<M: Network>(&self, model: &M, books: &Codebooks, step: u64, batch: &TokenBatch) -> Scored
+    where
+        M::Head: LearnsCodes,
+    {
         let device = books.vectors().device();
         let sizes = model.config();
         let (count, positions, depth) = (batch.codes.batch(), batch.codes.positions(), batch.codes.depth());
         let rows = count * positions;
         let (masks, labels) = self.masks_and_labels(sizes.classes, step, batch);
-        let counts: Vec<usize> = masks.iter().flat_map(|mask| mask.counts()).copied().collect();
-
-        let masked: Vec<i32> = counts.iter().map(|&k| k as i32).collect();
-        let masked = integers(masked, [count, positions], &device);
-        let first = masked.clone().reshape([rows, 1]).neg() + depth as i64; // [N, 1], number of visible codes
-        let codes = batch.codes.to_tensor(&device).reshape([rows, depth]);
-        let visible = books.visible_embedding(codes.clone(), first.clone());
+        let masked: Vec<usize> = match M::KIND.is_sequential() {
+            true => vec![depth; rows],
+            false => masks.iter().flat_map(|mask| mask.counts()).copied().collect(),
+        };
+        let targets = Targets {
+            books,
+            codes: batch.codes.to_tensor(&device).reshape([rows, depth]),
+            masked: &masked,
+            scales: &sizes.embedding_scales,
+            noise: self.noise(step, batch, books.width(), &device),
+        };
+        let visible = match M::KIND.is_sequential() {
+            true => books.decode(targets.codes.clone()),
+            false => books.visible_embedding(targets.codes.clone(), targets.visible()),
+        };
         let visible = visible.div_scalar(sizes.embedding_scales[depth]);
         let visible = visible.reshape([count, positions, books.width()]);
-
-        let scales: Vec<f32> = counts.iter().map(|&k| sizes.embedding_scales[k]).collect();
-        let scales = Tensor::<2>::from_data(TensorData::new(scales, [rows, 1]), &device);
-        let target = books.masked_embedding(codes, first) / scales;
-        let target = target + self.noise(step, batch, books.width(), &device); // [N, H]
-        let weight = masked.clone().reshape([rows]).greater_scalar(0).float(); // [N]
-
+        let masked = integers(masked.iter().map(|&k| k as i32).collect(), [count, positions], &device);
         let labels = integers(labels.into_iter().map(|label| label as i32).collect(), [count], &device);
-        let out = model.forward(visible, masked, labels);
-        let MixtureScore { loss, used_components } = model.head().score(&out, target, weight);
-        let masked_positions = counts.iter().filter(|&&k| k > 0).count() as f64;
-        Scored { loss, used_components, masked_positions }
+        let hidden = model.shown(visible, masked, labels);
+        model.head().score(hidden, &targets)
     }
 
     /// The masks and labels of a micro-batch; the label `classes` stands for none.

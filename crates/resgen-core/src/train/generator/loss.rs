@@ -1,0 +1,144 @@
+//! What a head is to have predicted, and what it loses.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+use crate::error::Result;
+use crate::head::{CategoricalHead, DepthTransformer, MixtureHead, MixtureScore};
+use crate::model::NetworkHead;
+use crate::rvq::Codebooks;
+use crate::train::scalar;
+
+/// The codes of all positions of a batch, and which of them are masked.
+pub struct Targets<'a> {
+    /// The vectors of the codes.
+    pub books: &'a Codebooks,
+    /// `[N, D]`
+    pub codes: Tensor<2, Int>,
+    /// How many of the deepest codes of each position are masked, k; N numbers.
+    pub masked: &'a [usize],
+    /// What embeddings of k codes are divided by, for k = 0 to D.
+    pub scales: &'a [f32],
+    /// What is added to embeddings that are predicted, `[N, H]`.
+    pub noise: Tensor<2>,
+}
+
+impl Targets<'_> {
+    /// How many codes of each position are visible, `[N, 1]`.
+    pub fn visible(&self) -> Tensor<2, Int> {
+        let depth = self.codes.dims()[1];
+        let visible: Vec<i32> = self.masked.iter().map(|masked| (depth - masked) as i32).collect();
+        Tensor::from_data(TensorData::new(visible, [self.masked.len(), 1]), &self.codes.device())
+    }
+
+    /// Whether a token is masked, `[N, D]`.
+    fn is_masked(&self) -> Tensor<2, Bool> {
+        let depths = Tensor::<1, Int>::arange(0..self.codes.dims()[1] as i64, &self.codes.device());
+        depths.unsqueeze_dim::<2>(0).greater_equal(self.visible())
+    }
+}
+
+/// What a network makes of a batch: means, and over how many.
+pub struct Scored {
+    /// In nats, `[1]`.
+    pub loss: Tensor<1>,
+    /// What else is worth knowing while it falls, `[1]`; see [`LearnsCodes::WATCHED`].
+    pub watched: Tensor<1>,
+    /// Positions or tokens that they are means over.
+    pub count: f64,
+}
+
+impl Scored {
+    /// Both as numbers, each times their count.
+    ///
+    /// # Errors
+    /// Where the device cannot be read.
+    pub fn sums(&self) -> Result<Vec<f64>> {
+        let sum = |mean: &Tensor<1>| Ok(scalar(mean)? * self.count);
+        Ok(vec![sum(&self.loss)?, sum(&self.watched)?])
+    }
+}
+
+/// A head that learns codes.
+pub trait LearnsCodes: NetworkHead {
+    /// The loss's unit: nats per position, or per token.
+    const UNIT: &'static str;
+    /// The name, in logs, of what is watched beside the loss.
+    const WATCHED: &'static str;
+    /// Its title and unit in charts.
+    const WATCHED_AS: [&'static str; 2];
+
+    /// # Shapes
+    /// hidden `[N, d]`
+    fn score(&self, hidden: Tensor<2>, targets: &Targets) -> Scored;
+}
+
+/// The mixture's loss on the collective embedding of what is masked, over the positions where something is.
+impl LearnsCodes for MixtureHead {
+    const UNIT: &'static str = "nats per position";
+    const WATCHED: &'static str = "used_components";
+    const WATCHED_AS: [&'static str; 2] = ["Components in use", "perplexity"];
+
+    fn score(&self, hidden: Tensor<2>, targets: &Targets) -> Scored {
+        let (rows, device) = (targets.masked.len(), hidden.device());
+        let scales: Vec<f32> = targets.masked.iter().map(|&k| targets.scales[k]).collect();
+        let scales = Tensor::<2>::from_data(TensorData::new(scales, [rows, 1]), &device);
+        let target = targets.books.masked_embedding(targets.codes.clone(), targets.visible()) / scales;
+        let target = target + targets.noise.clone(); // [N, H]
+        let weight: Vec<f32> = targets.masked.iter().map(|&k| f32::from(u8::from(k > 0))).collect();
+        let weight = Tensor::<1>::from_data(weight.as_slice(), &device); // [N]
+        let out = self.forward(hidden);
+        let MixtureScore { loss, used_components } = MixtureHead::score(self, &out, target, weight);
+        let count = targets.masked.iter().filter(|&&k| k > 0).count() as f64;
+        Scored { loss, watched: used_components, count }
+    }
+}
+
+/// Cross entropy of every masked code.
+impl LearnsCodes for CategoricalHead {
+    const UNIT: &'static str = "nats per token";
+    const WATCHED: &'static str = "accuracy";
+    const WATCHED_AS: [&'static str; 2] = ["Most probable code is right", "share of tokens"];
+
+    fn score(&self, hidden: Tensor<2>, targets: &Targets) -> Scored {
+        cross_entropy(self.logits(hidden), targets)
+    }
+}
+
+/// Cross entropy of every code, those before it at its position known.
+impl LearnsCodes for DepthTransformer {
+    const UNIT: &'static str = "nats per token";
+    const WATCHED: &'static str = "accuracy";
+    const WATCHED_AS: [&'static str; 2] = ["Most probable code is right", "share of tokens"];
+
+    fn score(&self, hidden: Tensor<2>, targets: &Targets) -> Scored {
+        let [rows, depth] = targets.codes.dims();
+        let mut partial = Vec::with_capacity(depth); // [N, 1, H] each
+        let mut sum = Tensor::<2>::zeros([rows, targets.books.width()], &hidden.device());
+        for place in 0..depth - 1 {
+            let codes = targets.codes.clone().narrow(1, place, 1).squeeze_dim(1);
+            sum = sum + targets.books.at(place).select(0, codes);
+            partial.push((sum.clone() / targets.scales[depth]).unsqueeze_dim::<3>(1));
+        }
+        let partial = match partial.is_empty() {
+            true => Tensor::zeros([rows, 1, targets.books.width()], &hidden.device()), // nobody looks at it
+            false => Tensor::cat(partial, 1),
+        };
+        cross_entropy(self.forward(hidden, partial), targets)
+    }
+}
+
+/// The mean over masked tokens, and the share of them whose most probable code is right.
+///
+/// # Shapes
+/// logits `[N, D, V]`
+fn cross_entropy(logits: Tensor<3>, targets: &Targets) -> Scored {
+    let count: usize = targets.masked.iter().sum();
+    let weight = targets.is_masked().float(); // [N, D]
+    let over_masked = |values: Tensor<2>| (values * weight.clone()).sum() / count.max(1) as f64;
+    let best = logits.clone().without_autodiff().argmax(2).squeeze_dim::<2>(2); // [N, D]
+    let codes = targets.codes.clone().unsqueeze_dim::<3>(2);
+    let losses = log_softmax(logits, 2).gather(2, codes).squeeze_dim::<2>(2).neg(); // [N, D]
+    let right = best.equal(targets.codes.clone()).float();
+    Scored { loss: over_masked(losses), watched: over_masked(right), count: count as f64 }
+}
