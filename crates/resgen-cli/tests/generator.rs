@@ -150,6 +150,42 @@ fn the_loss_on_codes_is_measured_in_both_precisions() {
 }
 
 #[test]
+fn every_kind_of_generator_is_trained_sampled_and_measured() {
+    let place = trained();
+    let bits = |run: &str| {
+        let found = place.json(&["eval", "likelihood", run, "--codes", "codes", "--rounds", "2"]);
+        let result = &found["results"][0];
+        (result["metric"].as_str().unwrap().to_owned(), result["value"].as_f64().unwrap())
+    };
+    assert_eq!(bits("runs/generator").0, "bits-per-token-bound");
+    for (kind, metric) in [
+        ("maskgit", "bits-per-token-bound"),
+        ("ar-resgen", "bits-per-token-bound"),
+        ("rq-transformer", "bits-per-token"),
+    ] {
+        let run = format!("runs/{kind}");
+        let depth = if kind == "rq-transformer" { 1 } else { 0 };
+        let set = [format!("model.kind=\"{kind}\""), format!("model.depth_layers={depth}")];
+        let train =
+            ["train", "--config", "generator.toml", "--out", &run, "--set", &set[0], "--set", &set[1]];
+        place.run(&train).succeeds();
+        assert_eq!(place.json(&["inspect", &run])["header"]["model"]["kind"], kind);
+        place.run(&["sample", &run, "--class", "lion", "--out", &format!("out/{kind}")]).succeeds();
+        let (found, value) = bits(&run);
+        assert!(found == metric && value > 0.0, "{found} {value}");
+        place.run(&["eval", "loss", &run, "--codes", "codes"]).succeeds();
+        let other =
+            ["train", "--config", "generator.toml", "--out", "runs/x", "--set", &format!("init={run}")];
+        place.run(&other).fails(1, &["kind of generator: expected resgen, found ", kind]);
+    }
+    let few = ["--set", "model.kind=\"rq-transformer\""];
+    let train = ["train", "--config", "generator.toml", "--out", "runs/y"];
+    place.run(&[&train[..], &few].concat()).fails(2, &["model.depth_layers"]);
+    let many = ["eval", "likelihood", "runs/generator", "--codes", "codes", "--steps", "1000"];
+    place.run(&many).fails(2, &["steps: expected at most"]);
+}
+
+#[test]
 fn codes_of_another_tokenizer_are_refused() {
     let place = trained();
     let another =

@@ -3,24 +3,24 @@
 
 use super::distribution::{Estimate, ratio};
 use crate::error::{Error, Result};
-use crate::model::Stored;
+use crate::model::{NetworkConfig, Stored};
 use crate::progress::Progress;
-use crate::rvq::Codes;
+use crate::rvq::{Codebooks, Codes};
 use crate::train::generator::{Generator, Objective};
 use crate::train::tokens::TokenBatch;
 use crate::with_any_network;
 use crate::workers::Workers;
 
 /// Signals in a batch.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
-/// The mean loss over all masked positions of all rounds.
+/// The mean loss over all masked positions, or codes, of all rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeldOutLoss {
-    /// In nats per position with masked codes; how sure it is, from how much batches of signals differ.
+    /// In nats per position with masked codes, or per masked code; how sure it is, from how much batches of signals differ.
     pub loss: Estimate,
-    /// Perplexity of the components in use, from 1 to K.
-    pub used_components: f64,
+    /// What its head watches beside the loss: components in use, or the share of codes that are the most probable ones.
+    pub watched: f64,
     /// Signals.
     pub signals: usize,
     /// How often each was masked anew.
@@ -41,7 +41,7 @@ pub fn held_out_loss(
     workers: &Workers,
     progress: &mut dyn Progress,
 ) -> Result<HeldOutLoss> {
-    expect_fitting(generator, codes, classes)?;
+    expect_fitting(generator.model.sizes(), generator.tokenizer.books(), codes, classes)?;
     if rounds == 0 || classes.is_empty() {
         let found = format!("{rounds} of {} signals", classes.len());
         return Err(Error::argument("rounds", format!("expected at least one of one signal, found {found}")));
@@ -66,10 +66,14 @@ pub fn held_out_loss(
     Ok(summary(&sums, classes.len(), rounds))
 }
 
-fn expect_fitting(generator: &Generator, codes: &Codes, classes: &[usize]) -> Result<()> {
-    let model = generator.model.sizes();
+pub(super) fn expect_fitting(
+    model: &NetworkConfig,
+    books: &Codebooks,
+    codes: &Codes,
+    classes: &[usize],
+) -> Result<()> {
     let sizes = |positions, depth, vocabulary| format!("L = {positions}, D = {depth}, V = {vocabulary}");
-    let expected = sizes(model.positions, model.depth, generator.tokenizer.config().vocabulary);
+    let expected = sizes(model.positions, model.depth, books.vocabulary());
     let found = sizes(codes.positions(), codes.depth(), codes.vocabulary());
     if expected != found {
         return Err(Error::mismatch("sizes of the codes", expected, found));
@@ -83,25 +87,25 @@ fn expect_fitting(generator: &Generator, codes: &Codes, classes: &[usize]) -> Re
     }
 }
 
-fn batch(codes: &Codes, classes: &[usize], first: usize) -> Result<TokenBatch> {
+pub(super) fn batch(codes: &Codes, classes: &[usize], first: usize) -> Result<TokenBatch> {
     let end = (first + BATCH).min(classes.len());
     let values = (first..end).flat_map(|signal| codes.signal(signal)).copied().collect();
     let codes = Codes::new(values, codes.positions(), codes.depth(), codes.vocabulary())?;
     Ok(TokenBatch { codes, classes: classes[first..end].to_vec(), first })
 }
 
-/// Sums over the masked positions of a batch in all rounds.
+/// Sums over what the loss of a batch is a mean of, in all rounds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     loss: f64,
-    used_components: f64,
+    watched: f64,
     positions: f64,
 }
 
 impl Sums {
     fn add(&mut self, sums: &[f64], positions: f64) {
         self.loss += sums[0];
-        self.used_components += sums[1];
+        self.watched += sums[1];
         self.positions += positions;
     }
 }
@@ -110,8 +114,8 @@ fn summary(sums: &[Sums], signals: usize, rounds: u64) -> HeldOutLoss {
     let over_positions = |part: fn(&Sums) -> f64| {
         ratio(&sums.iter().map(|sum| (part(sum), sum.positions)).collect::<Vec<_>>())
     };
-    let used_components = over_positions(|sum| sum.used_components).value;
-    HeldOutLoss { loss: over_positions(|sum| sum.loss), used_components, signals, rounds }
+    let watched = over_positions(|sum| sum.watched).value;
+    HeldOutLoss { loss: over_positions(|sum| sum.loss), watched, signals, rounds }
 }
 
 #[cfg(test)]
@@ -121,9 +125,9 @@ mod tests {
     #[test]
     fn a_batch_with_more_positions_weighs_more() {
         let sums = [(10.0, 5.0), (30.0, 5.0), (10.0, 10.0)];
-        let sums = sums.map(|(loss, positions)| Sums { loss, used_components: positions, positions });
+        let sums = sums.map(|(loss, positions)| Sums { loss, watched: positions, positions });
         let found = summary(&sums, 3, 1);
-        assert_eq!((found.loss.value, found.used_components), (2.5, 1.0));
+        assert_eq!((found.loss.value, found.watched), (2.5, 1.0));
         // Beyond their shares of 12.5, 12.5 and 25: −2.5, 17.5 and −15.
         let expected = ((2.5_f64.powi(2) + 17.5_f64.powi(2) + 15.0_f64.powi(2)) * 1.5).sqrt() / 20.0;
         assert!((found.loss.standard_error.unwrap() - expected).abs() < 1e-12);

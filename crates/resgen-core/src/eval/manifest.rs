@@ -66,6 +66,14 @@ pub enum Metric {
     HeldOutLoss,
     /// Perplexity of the mixture's components in use, from 1 to K.
     UsedComponents,
+    /// The training loss of a generator that predicts codes, on codes it has not seen, in nats per masked code.
+    HeldOutTokenLoss,
+    /// Share of masked codes that are the most probable ones.
+    TokenAccuracy,
+    /// Bits that a generator needs for a code it has not seen.
+    BitsPerToken,
+    /// A bound from above on that.
+    BitsPerTokenBound,
 }
 
 impl Metric {
@@ -101,6 +109,10 @@ impl Metric {
             (Self::CodePerplexity, _) => "perplexity",
             (Self::HeldOutLoss, _) => "loss, nats a position",
             (Self::UsedComponents, _) => "components in use",
+            (Self::HeldOutTokenLoss, _) => "loss, nats a code",
+            (Self::TokenAccuracy, _) => "codes guessed",
+            (Self::BitsPerToken, _) => "bits per code",
+            (Self::BitsPerTokenBound, _) => "bits per code, at most",
         }
     }
 

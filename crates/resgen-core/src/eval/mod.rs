@@ -5,6 +5,7 @@ pub mod embeddings;
 pub mod growth;
 pub mod held_out;
 pub mod images;
+pub mod likelihood;
 mod looking;
 pub mod manifest;
 pub mod nearest;

@@ -8,13 +8,14 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::CategoricalHead;
 use crate::nn::Builder;
 use crate::nn::precision::project;
 use crate::nn::stack::{Stack, StackMemory};
 use crate::nn::transformer::TrunkConfig;
+use crate::rvq::Codebooks;
 
 /// The transformer along the depth, and its logits.
 #[derive(Module, Debug)]
@@ -61,6 +62,22 @@ impl DepthTransformer {
             self.logits.logits_at(depth, hidden)
         };
         Tensor::stack((0..depth).map(at).collect(), 1)
+    }
+
+    /// What [`DepthTransformer::forward`] sees of known codes.
+    ///
+    /// # Shapes
+    /// codes `[N, D]` → `[N, D − 1, H]`, divided by `scale`; `[N, 1, H]`, at which nobody looks, for D = 1
+    pub fn partial_embeddings(&self, books: &Codebooks, codes: Tensor<2, Int>, scale: f32) -> Tensor<3> {
+        let [rows, depth] = codes.dims();
+        let mut sum = Tensor::<2>::zeros([rows, books.width()], &codes.device());
+        let mut partial = Vec::with_capacity(depth); // [N, 1, H] each
+        for place in 0..depth.max(2) - 1 {
+            let code = codes.clone().narrow(1, place, 1).squeeze_dim(1);
+            sum = sum + books.at(place).select(0, code);
+            partial.push((sum.clone() / scale).unsqueeze_dim::<3>(1));
+        }
+        Tensor::cat(partial, 1)
     }
 
     /// Nothing yet of `count` positions.

@@ -1,4 +1,4 @@
-//! `eval loss`: a generator's training loss on codes that it was not trained on.
+//! `eval loss` and `eval likelihood`: a generator's training loss on codes that it was not trained on, and the bits it needs for them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,14 @@ use resgen_core::Error;
 use resgen_core::data::TokenCache;
 use resgen_core::eval::distribution::Estimate;
 use resgen_core::eval::held_out_loss;
+use resgen_core::eval::likelihood::{LikelihoodOptions, likelihood};
 use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind, SetRecord, tables};
+use resgen_core::model::Stored;
 use resgen_core::nn::parameters::fingerprint;
+use resgen_core::rvq::Codes;
 use resgen_core::schedule::MaskingSchedule;
-use resgen_core::train::generator::Objective;
+use resgen_core::train::generator::{Generator, Objective};
+use resgen_core::with_any_network;
 use resgen_core::workers::Workers;
 
 use crate::commands::train::{class_names, labelled_codes};
@@ -28,14 +32,40 @@ Example:
 The loss is that of training, in nats per position with masked codes, of the averaged weights and with every class
 shown. Compare it only between models of the same codes, schedule and target noise.")]
 pub struct Arguments {
+    #[command(flatten)]
+    codes: CodesArguments,
+    /// How often every signal is masked anew.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: u64,
+}
+
+/// Arguments of `eval likelihood`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  resgen eval likelihood runs/model --codes heldout-codes/ --steps 32
+
+Bits per code, of the averaged weights and with every class shown. RQ-Transformer's are exact, those of the other generators
+a bound from above: compare bounds only of the same kind, steps and schedule.")]
+pub struct LikelihoodArguments {
+    #[command(flatten)]
+    codes: CodesArguments,
+    /// Steps of the reverse process, for masked generators. By default one for every token, where the bound is tightest.
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// How many steps are drawn for each signal.
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: u64,
+}
+
+/// What is measured, and on what.
+#[derive(Debug, clap::Args)]
+struct CodesArguments {
     /// A generator: its model file, or the folder of its run.
     model: PathBuf,
     /// Token cache of pictures that it was not trained on, made by its tokenizer.
     #[arg(long, value_name = "DIR")]
     codes: PathBuf,
-    /// How often every signal is masked anew.
-    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    rounds: u64,
     /// Seed of masks and noise.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
@@ -53,6 +83,73 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// A generator beside codes that are its tokenizer's.
+struct Loaded {
+    generator: Generator,
+    weights: String,
+    cache: TokenCache,
+    codes: Codes,
+    classes: Vec<usize>,
+}
+
+impl CodesArguments {
+    fn load(&self, context: &Context) -> anyhow::Result<Loaded> {
+        let (generator, tensors) = model::generator_and_tensors(&self.model, &context.device()?)?;
+        let generator: Generator = generator;
+        let weights = fingerprint(&tensors);
+        drop(tensors);
+        let cache = TokenCache::open(&self.codes)?;
+        cache.expect_tokenizer(&fingerprint(&generator.tokenizer.tensors()), generator.tokenizer.config())?;
+        let (codes, classes) = labelled_codes(&cache)?;
+        let places = places(&class_names(&cache), &generator.header.classes)?;
+        let classes = classes.into_iter().map(|class| places[class]).collect();
+        let generator = generator.in_precision(self.precision.precision.unwrap_or_default());
+        Ok(Loaded { generator, weights, cache, codes, classes })
+    }
+
+    /// Writes and prints what was found with settings beyond those of all.
+    fn report(
+        &self,
+        loaded: &Loaded,
+        settings: &[(&str, String)],
+        results: Vec<Measured>,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let record = |path: &Path, kind, fingerprint, made_by| SetRecord {
+            path: path.to_owned(),
+            kind,
+            count: loaded.classes.len(),
+            size: None,
+            fingerprint,
+            made_by,
+        };
+        let own = [
+            ("schedule", serde_json::to_string(&self.schedule)?.replace('"', "")),
+            ("target noise", self.target_noise.to_string()),
+            ("seed", self.seed.to_string()),
+        ];
+        let settings = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let made_by = Some(serde_json::json!({
+            "kind": loaded.generator.model.sizes().kind,
+            "precision": self.precision.precision.unwrap_or_default(),
+            "step": loaded.generator.header.step,
+        }));
+        let manifest = Manifest::new(Findings {
+            extractor: None,
+            settings: settings.collect(),
+            samples: record(&self.model, SetKind::Model, loaded.weights.clone(), made_by),
+            reference: record(&self.codes, SetKind::Codes, loaded.cache.fingerprint(), None),
+            results,
+        });
+        if let Some(out) = &self.out {
+            manifest.save(out)?;
+        }
+        context.output.print(&manifest, |manifest| {
+            tables(&[(self.model.display().to_string(), manifest.clone())]).trim_end().to_owned()
+        })
+    }
+}
+
 fn noise(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(sigma) if sigma.is_finite() && sigma >= 0.0 => Ok(sigma),
@@ -60,63 +157,62 @@ fn noise(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Measures.
+/// Measures the loss.
 ///
 /// # Errors
 /// Where model or codes cannot be read, or do not fit each other.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
-    let (generator, tensors) = model::generator_and_tensors(&arguments.model, &context.device()?)?;
-    let weights = fingerprint(&tensors);
-    drop(tensors);
-    let cache = TokenCache::open(&arguments.codes)?;
-    cache.expect_tokenizer(&fingerprint(&generator.tokenizer.tensors()), generator.tokenizer.config())?;
-    let (codes, classes) = labelled_codes(&cache)?;
-    let places = places(&class_names(&cache), &generator.header.classes)?;
-    let classes: Vec<usize> = classes.into_iter().map(|class| places[class]).collect();
+    let asked = &arguments.codes;
+    let loaded = asked.load(context)?;
     let objective = Objective {
-        schedule: arguments.schedule,
+        schedule: asked.schedule,
         condition_dropout: 0.0,
-        target_noise: arguments.target_noise,
-        seed: arguments.seed,
+        target_noise: asked.target_noise,
+        seed: asked.seed,
     };
-    let precision = arguments.precision.precision.unwrap_or_default();
-    let generator = generator.in_precision(precision);
     let workers = Workers::new(context.at_once())?;
     let mut progress = TerminalProgress::default();
+    let codes = (&loaded.codes, &loaded.classes[..]);
     let found =
-        held_out_loss(&generator, (&codes, &classes), &objective, arguments.rounds, &workers, &mut progress)?;
+        held_out_loss(&loaded.generator, codes, &objective, arguments.rounds, &workers, &mut progress)?;
     drop(progress);
-    let record = |path: &Path, kind, fingerprint, made_by| SetRecord {
-        path: path.to_owned(),
-        kind,
-        count: found.signals,
-        size: None,
-        fingerprint,
-        made_by,
+    let [loss, watched] = match loaded.generator.model.sizes().kind.draws_codes() {
+        true => [Metric::HeldOutTokenLoss, Metric::TokenAccuracy],
+        false => [Metric::HeldOutLoss, Metric::UsedComponents],
     };
-    let settings = [
-        ("schedule", serde_json::to_string(&objective.schedule)?.replace('"', "")),
-        ("target noise", objective.target_noise.to_string()),
-        ("masked anew", format!("{} times", found.rounds)),
-        ("seed", objective.seed.to_string()),
+    let results = vec![
+        Measured::whole(loss, found.loss, found.signals),
+        Measured::whole(watched, Estimate::plain(found.watched), found.signals),
     ];
-    let made_by = Some(serde_json::json!({ "precision": precision, "step": generator.header.step }));
-    let manifest = Manifest::new(Findings {
-        extractor: None,
-        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
-        samples: record(&arguments.model, SetKind::Model, weights, made_by),
-        reference: record(&arguments.codes, SetKind::Codes, cache.fingerprint(), None),
-        results: vec![
-            Measured::whole(Metric::HeldOutLoss, found.loss, found.signals),
-            Measured::whole(Metric::UsedComponents, Estimate::plain(found.used_components), found.signals),
-        ],
-    });
-    if let Some(out) = &arguments.out {
-        manifest.save(out)?;
-    }
-    context.output.print(&manifest, |manifest| {
-        tables(&[(arguments.model.display().to_string(), manifest.clone())]).trim_end().to_owned()
-    })
+    asked.report(&loaded, &[("masked anew", format!("{} times", found.rounds))], results, context)
+}
+
+/// Measures the likelihood.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_likelihood(arguments: &LikelihoodArguments, context: &Context) -> anyhow::Result<()> {
+    let asked = &arguments.codes;
+    let loaded = asked.load(context)?;
+    let total = loaded.codes.positions() * loaded.codes.depth();
+    let options = LikelihoodOptions {
+        steps: arguments.steps.map_or(total, |steps| steps as usize),
+        schedule: asked.schedule,
+        target_noise: asked.target_noise,
+        rounds: arguments.rounds,
+        seed: asked.seed,
+    };
+    let workers = Workers::new(context.at_once())?;
+    let mut progress = TerminalProgress::default();
+    let (books, codes) = (loaded.generator.tokenizer.books(), (&loaded.codes, &loaded.classes[..]));
+    let found = with_any_network!(&loaded.generator.model, model => {
+        likelihood(model, books, codes, &options, &workers, &mut progress)
+    })?;
+    drop(progress);
+    let metric = if found.is_exact { Metric::BitsPerToken } else { Metric::BitsPerTokenBound };
+    let settings = [("steps", options.steps.to_string()), ("rounds", options.rounds.to_string())];
+    let results = vec![Measured::whole(metric, found.bits_per_token, found.signals)];
+    asked.report(&loaded, &settings, results, context)
 }
 
 /// Where the model has each class of a cache.

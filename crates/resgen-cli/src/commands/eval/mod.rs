@@ -24,6 +24,8 @@ pub enum Command {
     Reconstruction(reconstruction::Arguments),
     /// A generator's training loss on codes that it was not trained on.
     Loss(loss::Arguments),
+    /// Bits that a generator needs for a code that it was not trained on: exactly, or a bound.
+    Likelihood(loss::LikelihoodArguments),
     /// The training pictures nearest to generated ones, to see that they are no copies.
     Neighbours(neighbours::Arguments),
     /// Word and character error rates of what was heard against what was said.
@@ -44,6 +46,7 @@ pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Features(command) => features::run(command, context),
         Command::Reconstruction(arguments) => reconstruction::run(arguments, context),
         Command::Loss(arguments) => loss::run(arguments, context),
+        Command::Likelihood(arguments) => loss::run_likelihood(arguments, context),
         Command::Neighbours(arguments) => neighbours::run(arguments, context),
         Command::SpeechText(arguments) => speech::run_text(arguments, context),
         Command::SpeechSimilarity(arguments) => speech::run_similarity(arguments, context),

@@ -112,18 +112,8 @@ impl LearnsCodes for DepthTransformer {
     const WATCHED_AS: [&'static str; 2] = ["Most probable code is right", "share of tokens"];
 
     fn score(&self, hidden: Tensor<2>, targets: &Targets) -> Scored {
-        let [rows, depth] = targets.codes.dims();
-        let mut partial = Vec::with_capacity(depth); // [N, 1, H] each
-        let mut sum = Tensor::<2>::zeros([rows, targets.books.width()], &hidden.device());
-        for place in 0..depth - 1 {
-            let codes = targets.codes.clone().narrow(1, place, 1).squeeze_dim(1);
-            sum = sum + targets.books.at(place).select(0, codes);
-            partial.push((sum.clone() / targets.scales[depth]).unsqueeze_dim::<3>(1));
-        }
-        let partial = match partial.is_empty() {
-            true => Tensor::zeros([rows, 1, targets.books.width()], &hidden.device()), // nobody looks at it
-            false => Tensor::cat(partial, 1),
-        };
+        let depth = targets.codes.dims()[1];
+        let partial = self.partial_embeddings(targets.books, targets.codes.clone(), targets.scales[depth]);
         cross_entropy(self.forward(hidden, partial), targets)
     }
 }
