@@ -3,12 +3,11 @@
 
 use super::distribution::{Estimate, ratio};
 use crate::error::{Error, Result};
-use crate::model::{NetworkConfig, Stored};
+use crate::model::{NetworkConfig, Stored, with_any_network};
 use crate::progress::Progress;
 use crate::rvq::{Codebooks, Codes};
 use crate::train::generator::{Generator, Objective};
 use crate::train::tokens::TokenBatch;
-use crate::with_any_network;
 use crate::workers::Workers;
 
 /// Signals in a batch.

@@ -34,6 +34,8 @@ macro_rules! with_any_network {
     };
 }
 
+pub use with_any_network;
+
 /// A network that can be read from a file: one of the four, or whichever the file holds.
 pub trait Stored: Sized {
     /// Builds it from tensors whose names begin with `prefix`.

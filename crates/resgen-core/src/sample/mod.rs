@@ -14,9 +14,8 @@ pub use request::{Known, Request};
 pub use unmask::Unmasker;
 
 use crate::error::Result;
-use crate::model::{AnyNetwork, Masked, Network, Sequential};
+use crate::model::{AnyNetwork, Masked, Network, Sequential, with_any_network};
 use crate::rvq::{Codebooks, Codes};
-use crate::with_any_network;
 
 /// Draws codes from a network.
 pub trait Sampler: Sync {

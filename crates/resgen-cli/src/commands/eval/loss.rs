@@ -8,12 +8,11 @@ use resgen_core::eval::distribution::Estimate;
 use resgen_core::eval::held_out_loss;
 use resgen_core::eval::likelihood::{LikelihoodOptions, likelihood};
 use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind, SetRecord, tables};
-use resgen_core::model::Stored;
+use resgen_core::model::{Stored, with_any_network};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::train::generator::{Generator, Objective};
-use resgen_core::with_any_network;
 use resgen_core::workers::Workers;
 
 use crate::commands::train::{class_names, labelled_codes};
