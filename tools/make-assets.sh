@@ -4,10 +4,13 @@
 #   make-pictures letters --fonts … --out data/letters      (see tools/pictures/README.md)
 #   resgen tokenizer train --config configs/letters-tokenizer-8x8x8-64.toml --out runs/letters-tokenizer
 #   resgen tokenize --tokenizer runs/letters-tokenizer --data data/letters/train --out data/letters-codes
-#   resgen train --config configs/letters-resgen-8x8x8-w256.toml --out runs/letters-resgen
+#   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen
 #   tools/make-assets.sh
 #
-# The generator's weights here had that training; the tokenizer is the one that the demo had before, of 2,600 steps of its config.
+# The weights here had 5,200 steps of that training, and then, beginning with them, 9,000 more:
+#
+#   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen --set train.steps=9000 \
+#       --set init=assets/letters/model.safetensors --set codes.tokenizer=assets/letters/model.safetensors
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=data/letters
