@@ -22,9 +22,6 @@ pub enum NetworkKind {
 }
 
 impl NetworkKind {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::Resgen, Self::Maskgit, Self::ArResgen, Self::RqTransformer];
-
     /// As it is written in configs.
     pub fn name(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_kernels::sampling::choose_components;
 
+use super::filling::guided;
 use super::noise::{NoiseKey, PositionNoise};
 use super::{Preset, Request};
 use crate::error::{Error, Result};
@@ -45,15 +46,6 @@ impl Position<'_> {
     fn choose(&self, logits: Tensor<2>, uniform: Tensor<1>) -> Tensor<1, Int> {
         choose_components(guided(logits, self.guidance), uniform, self.preset.nucleus())
     }
-}
-
-/// uncond + w·(cond − uncond) of rows with the condition and then as many without; exact at w = 0 and 1.
-///
-/// # Shapes
-/// `[2B, n]` → `[B, n]`
-fn guided(both: Tensor<2>, guidance: f32) -> Tensor<2> {
-    let rows = both.dims()[0] / 2;
-    both.clone().narrow(0, 0, rows) * guidance + both.narrow(0, rows, rows) * (1.0 - guidance)
 }
 
 /// A head that draws the codes of one position.

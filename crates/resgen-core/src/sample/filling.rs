@@ -19,6 +19,15 @@ pub struct Hidden {
     pub guidance: Option<f32>,
 }
 
+/// uncond + w·(cond − uncond) of rows with the condition and then as many without; exact at w = 0 and 1.
+///
+/// # Shapes
+/// `[2N, …]` → `[N, …]`
+pub(super) fn guided<const D: usize>(both: Tensor<D>, guidance: f32) -> Tensor<D> {
+    let rows = both.dims()[0] / 2;
+    both.clone().narrow(0, 0, rows) * guidance + both.narrow(0, rows, rows) * (1.0 - guidance)
+}
+
 /// What is proposed.
 pub enum Proposal {
     /// The collective embedding of each position's masked codes, in the units that the network predicts, `[N, H]`.
@@ -128,10 +137,7 @@ impl FillsMasks for CategoricalHead {
         let logits = self.logits(states); // [N or 2N, D, V]
         let [_, _, vocabulary] = logits.dims();
         let logits = match guidance {
-            Some(scale) => {
-                let conditional = logits.clone().narrow(0, 0, rows);
-                conditional * scale + logits.narrow(0, rows, rows) * (1.0 - scale)
-            }
+            Some(scale) => guided(logits, scale),
             None => logits,
         };
         let logits = logits.reshape([rows * depth, vocabulary]);

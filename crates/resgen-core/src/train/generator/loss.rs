@@ -1,9 +1,9 @@
 //! What a head is to have predicted, and what it loses.
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use crate::error::Result;
+use crate::head::categorical::log_probabilities;
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead, MixtureScore};
 use crate::model::NetworkHead;
 use crate::rvq::Codebooks;
@@ -19,8 +19,8 @@ pub struct Targets<'a> {
     pub masked: &'a [usize],
     /// What embeddings of k codes are divided by, for k = 0 to D.
     pub scales: &'a [f32],
-    /// What is added to embeddings that are predicted, `[N, H]`.
-    pub noise: Tensor<2>,
+    /// Draws what is added to embeddings that are predicted, `[N, H]`: only they need it.
+    pub noise: &'a dyn Fn() -> Tensor<2>,
 }
 
 impl Targets<'_> {
@@ -84,7 +84,7 @@ impl LearnsCodes for MixtureHead {
         let scales: Vec<f32> = targets.masked.iter().map(|&k| targets.scales[k]).collect();
         let scales = Tensor::<2>::from_data(TensorData::new(scales, [rows, 1]), &device);
         let target = targets.books.masked_embedding(targets.codes.clone(), targets.visible()) / scales;
-        let target = target + targets.noise.clone(); // [N, H]
+        let target = target + (targets.noise)(); // [N, H]
         let weight: Vec<f32> = targets.masked.iter().map(|&k| f32::from(u8::from(k > 0))).collect();
         let weight = Tensor::<1>::from_data(weight.as_slice(), &device); // [N]
         let out = self.forward(hidden);
@@ -127,8 +127,7 @@ fn cross_entropy(logits: Tensor<3>, targets: &Targets) -> Scored {
     let weight = targets.is_masked().float(); // [N, D]
     let over_masked = |values: Tensor<2>| (values * weight.clone()).sum() / count.max(1) as f64;
     let best = logits.clone().without_autodiff().argmax(2).squeeze_dim::<2>(2); // [N, D]
-    let codes = targets.codes.clone().unsqueeze_dim::<3>(2);
-    let losses = log_softmax(logits, 2).gather(2, codes).squeeze_dim::<2>(2).neg(); // [N, D]
+    let losses = log_probabilities(logits, targets.codes.clone()).neg(); // [N, D]
     let right = best.equal(targets.codes.clone()).float();
     Scored { loss: over_masked(losses), watched: over_masked(right), count: count as f64 }
 }

@@ -43,7 +43,7 @@ impl Objective {
             codes: batch.codes.to_tensor(&device).reshape([rows, depth]),
             masked: &masked,
             scales: &sizes.embedding_scales,
-            noise: self.noise(step, batch, books.width(), &device),
+            noise: &|| self.noise(step, batch, books.width(), &device),
         };
         let visible = match M::KIND.is_sequential() {
             true => books.decode(targets.codes.clone()),
