@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
 use crate::commands::{
-    bench, completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train,
+    bench, compare, completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train,
 };
 use crate::context::CommonArguments;
 
@@ -54,6 +54,8 @@ pub enum Command {
     /// Measure a tokenizer or a generator.
     #[command(subcommand)]
     Eval(eval::Command),
+    /// Train, sample, measure and time several generators beside each other.
+    Compare(compare::Arguments),
     /// Tell what is in a model file or a token cache.
     Inspect(inspect::Arguments),
     /// Copy a model file, smaller if wanted.

@@ -4,29 +4,6 @@ mod common;
 
 use common::{SIDE, Workplace};
 
-const GENERATOR: &str = r#"
-licence = "CC0-1.0"
-
-[codes]
-cache = "codes"
-tokenizer = "runs/tokenizer"
-
-[model]
-kind = "resgen"
-trunk = "nano"
-head = { components = 4, rank = 2, scale = "vector", loss = "nll" }
-
-[sample]
-steps = 3
-
-[train]
-steps = 2
-batch = 4
-preview_every = 0
-rate = { warmup = 1 }
-"#;
-const TOKENIZE: [&str; 7] =
-    ["tokenize", "--tokenizer", "runs/tokenizer", "--data", "pictures", "--out", "codes"];
 const TRAIN: [&str; 5] = ["train", "--config", "generator.toml", "--out", "runs/generator"];
 
 fn sample<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -35,11 +12,7 @@ fn sample<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 /// A trained generator in `runs/generator`.
 fn trained() -> Workplace {
-    let place = Workplace::with_pictures();
-    place.write("generator.toml", GENERATOR);
-    place.train_tokenizer();
-    let made = place.json(&TOKENIZE);
-    assert_eq!((&made["outcome"], &made["signals"]), (&"finished".into(), &12.into()));
+    let place = Workplace::with_codes();
     assert_eq!(place.json(&TRAIN)["outcome"], "finished");
     place
 }
@@ -73,6 +46,9 @@ fn a_training_begins_with_the_weights_of_another() {
     let other_sizes = ["--set", "init=runs/generator", "--set", "model.trunk=micro"];
     tune(&other_sizes)
         .fails(1, &["runs/generator/model.safetensors", "model sizes", "width: 128", "width: 64"]);
+    let fewer =
+        ["--set", "init=runs/generator", "--set", "model.trunk={ width = 64, layers = 1, heads = 2 }"];
+    tune(&[&fewer[..], &["--resume"]].concat()).fails(1, &["model sizes", "layers: 1", "layers: 2"]);
     tune(&["--set", "init=runs/tokenizer", "--resume"])
         .fails(1, &["expected a generator, found a tokenizer"]);
     // A step that changes next to nothing, so that it must draw what the first model draws.
@@ -83,6 +59,12 @@ fn a_training_begins_with_the_weights_of_another() {
         std::fs::read(place.path(out).join("00000-lion.png")).unwrap()
     };
     assert!(drawn("runs/generator", "before") == drawn("runs/tuned", "after"));
+    // Blocks beyond the model's own begin as the identity.
+    let deeper = ["--set", "model.trunk={ width = 64, layers = 4, heads = 2 }", "--out", "runs/deeper"];
+    let train = ["train", "--config", "generator.toml", "--set", "train.steps=1"];
+    place.run(&[&train[..], &deeper, &tiny_step].concat()).succeeds();
+    assert_eq!(place.json(&["inspect", "runs/deeper"])["header"]["model"]["trunk"]["layers"], 4);
+    assert!(drawn("runs/generator", "before") == drawn("runs/deeper", "deeper"));
     // A run that goes on does not need what it began with.
     std::fs::remove_dir_all(place.path("runs/generator")).unwrap();
     tune(&tiny_step).succeeds();

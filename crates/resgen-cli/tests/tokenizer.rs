@@ -34,6 +34,19 @@ fn a_tokenizer_is_trained_inspected_and_used() {
     place
         .run(&[&reconstruct[..], &["--depth", "3"]].concat())
         .fails(2, &["--depth: expected 1 to 2, the tokenizer's, found 3"]);
+
+    let made = place.json(&[&reconstruct[..], &["--each", "--count", "4"]].concat());
+    assert_eq!(made["pictures"], 4);
+    assert_eq!(
+        place.names("out"),
+        ["00000.png", "00001.png", "00002.png", "00003.png", "grid.png", "samples.json"]
+    );
+    let record = std::fs::read_to_string(place.path("out/samples.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let classes: Vec<_> = (0..4).map(|index| record["samples"][index]["class"].clone()).collect();
+    assert_eq!(classes, ["lion", "lion", "zebra", "zebra"]);
+    let many = [&reconstruct[..], &["--count", "13"]].concat();
+    place.run(&many).fails(2, &["--count: expected at most 12", "found 13"]);
 }
 
 #[test]

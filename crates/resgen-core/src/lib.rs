@@ -34,4 +34,6 @@ pub mod data;
 pub mod eval;
 pub mod train;
 
+pub mod compare;
+
 pub use error::{Error, Result};

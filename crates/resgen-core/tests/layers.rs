@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["error", "atomic", "digest", "progress", "random", "schedule", "sealed", "workers"],
     &["signal", "nn"],
     &["features", "rvq", "condition", "head"],
@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 7] = [
     &["tokenizer", "model"],
     &["sample"],
     &["data", "train", "eval"],
+    &["compare"],
 ];
 
 /// What is forbidden on one line: the first never imports the second.

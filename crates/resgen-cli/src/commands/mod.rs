@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod demo;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tokenizer(command) => tokenizer::run(command, &context),
         Command::Tokenize(arguments) => tokenize::run(&arguments, &context),
         Command::Train(arguments) => train::run(&arguments, &context),
+        Command::Compare(arguments) => compare::run(&arguments, &context),
         Command::Sample(arguments) => sample::run(&arguments, &context),
         Command::Inspect(arguments) => inspect::run(&arguments, &context),
         Command::Bench(arguments) => bench::run(&arguments, &context),

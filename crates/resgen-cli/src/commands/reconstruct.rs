@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::atomic::write_atomically;
+use resgen_core::data::set::RECORD;
 use resgen_core::data::{Layout, PictureFolder};
 use resgen_core::progress::Progress;
 use resgen_core::signal::Picture;
@@ -12,6 +14,7 @@ use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::preview::{doublings, pictures};
 use resgen_core::{Error, Result};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::model;
@@ -28,9 +31,10 @@ const SHOWN: usize = 16;
 Examples:
   resgen tokenizer reconstruct runs/tokenizer cat.jpg dog.jpg --out reconstructed/
   resgen tokenizer reconstruct runs/tokenizer/model.safetensors heldout/ --depth 4 --out reconstructed/
+  resgen tokenizer reconstruct runs/tokenizer heldout/ --count 1000 --each --out reconstructed/
 
 Writes DIR/grid.png: the first 16 pictures above their approximations at depth 1, 2, 4, … and the largest.
-PSNR is that of all pictures.")]
+PSNR is that of all pictures. With --each the folder can be measured by `resgen eval images`.")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
     model: PathBuf,
@@ -43,6 +47,12 @@ pub struct Arguments {
     /// The largest depth to decode with. By default that of the tokenizer.
     #[arg(long, value_name = "DEPTH")]
     depth: Option<usize>,
+    /// Take only so many of the pictures, spread evenly over them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    /// Write every approximation of the largest depth too, and in samples.json its class, which is the folder it came from.
+    #[arg(long)]
+    each: bool,
 }
 
 /// What was made.
@@ -70,7 +80,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let tokenizer = model::tokenizer(&arguments.model, &device)?;
     let depths = doublings(largest_depth(arguments.depth, tokenizer.config().depth)?);
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
-    let files = files(&arguments.pictures)?;
+    let files = files(&arguments.pictures, arguments.count)?;
 
     let mut progress = TerminalProgress::default();
     progress.begin("reconstructing", 0, files.len() as u64);
@@ -79,6 +89,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     for (index, batch) in files.chunks(BATCH).enumerate() {
         let originals = read(batch, tokenizer.config().resolution)?;
         let decoded = decode(&tokenizer, &originals, &depths, &device)?;
+        if let Some(deepest) = decoded.last().filter(|_| arguments.each) {
+            for (place, picture) in deepest.iter().enumerate() {
+                picture.save_png(arguments.out.join(name_of(index * BATCH + place)))?;
+            }
+        }
         for (sum, decoded) in squares.iter_mut().zip(&decoded) {
             *sum += originals.iter().zip(decoded).map(|(a, b)| squared_error(a, b)).sum::<u64>();
         }
@@ -89,6 +104,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     }
     progress.end();
 
+    if arguments.each {
+        let record = serde_json::to_vec_pretty(&record(arguments, &files))?;
+        write_atomically(arguments.out.join(RECORD), |writer| writer.write_all(&record))?;
+    }
     let grid = arguments.out.join("grid.png");
     draw(&depths, rows)?.save_png(&grid)?;
     let values = files.len() * 3 * tokenizer.config().resolution.pow(2);
@@ -107,8 +126,27 @@ fn largest_depth(asked: Option<usize>, depth: usize) -> Result<usize> {
     }
 }
 
-/// The files themselves, and the pictures of the folders.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The approximation of a picture as a file.
+fn name_of(index: usize) -> String {
+    format!("{index:05}.png")
+}
+
+/// What the approximations are.
+fn record(arguments: &Arguments, files: &[PathBuf]) -> serde_json::Value {
+    let class = |file: &PathBuf| {
+        let folder = file.parent().and_then(Path::file_name);
+        folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    let sample = |(index, file)| json!({ "file": name_of(index), "class": class(file), "of": file });
+    json!({
+        "tokenizer": arguments.model,
+        "depth": arguments.depth,
+        "samples": files.iter().enumerate().map(sample).collect::<Vec<_>>(),
+    })
+}
+
+/// The files themselves, and the pictures of the folders, or some of them.
+fn files(paths: &[PathBuf], count: Option<u32>) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -118,7 +156,12 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             files.push(path.clone());
         }
     }
-    Ok(files)
+    let (total, count) = (files.len(), count.map_or(files.len(), |count| count as usize));
+    if count > total {
+        let reason = format!("expected at most {total}, the pictures that were named, found {count}");
+        return Err(Error::argument("--count", reason));
+    }
+    Ok((0..count).map(|index| files[index * total / count].clone()).collect())
 }
 
 fn read(files: &[PathBuf], side: usize) -> Result<Vec<Picture>> {

@@ -7,9 +7,10 @@ use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::train::config::GeneratorExperiment;
 use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, Trainable, embedding_scales};
+use resgen_core::train::run::Outcome;
 use resgen_core::train::tokens::TokenSource;
 
-use crate::commands::training::TrainingArguments;
+use crate::commands::training::{RunArguments, TrainingArguments};
 use crate::context::Context;
 use crate::model;
 
@@ -25,6 +26,7 @@ Examples:
   resgen train --config model.toml --out runs/small --set model.trunk=tiny --set train.steps=2000
   resgen train --config model.toml --out runs/model --resume
   resgen train --config model.toml --out runs/tuned --set init=runs/model
+  resgen train --config model.toml --out runs/deeper --set init=runs/model --set model.trunk='{ width = 192, layers = 9, heads = 3 }'
 
 Ctrl-C writes a checkpoint and ends the program; a second one ends it at once.
 A run goes on only with the config it began with; train.checkpoint_every, train.preview_every, train.keep
@@ -36,22 +38,35 @@ and licence may change.";
 /// Where config, cache and tokenizer do not fit each other, and whatever the training reports.
 pub fn run(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: GeneratorExperiment = arguments.load()?;
+    let outcome = arguments.naming_config(train(&experiment, &arguments.run, context))?;
+    context.output.print(&outcome, |outcome| arguments.run.text(outcome))
+}
+
+/// Trains whichever generator an experiment describes.
+///
+/// # Errors
+/// As [`run`].
+pub fn train(
+    experiment: &GeneratorExperiment,
+    run: &RunArguments,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
     match experiment.model.kind {
-        NetworkKind::Resgen => train::<Resgen>(&experiment, arguments, context),
-        NetworkKind::Maskgit => train::<Maskgit>(&experiment, arguments, context),
-        NetworkKind::ArResgen => train::<ArResgen>(&experiment, arguments, context),
-        NetworkKind::RqTransformer => train::<RqTransformer>(&experiment, arguments, context),
+        NetworkKind::Resgen => train_kind::<Resgen>(experiment, run, context),
+        NetworkKind::Maskgit => train_kind::<Maskgit>(experiment, run, context),
+        NetworkKind::ArResgen => train_kind::<ArResgen>(experiment, run, context),
+        NetworkKind::RqTransformer => train_kind::<RqTransformer>(experiment, run, context),
     }
 }
 
-fn train<M: Trainable>(
+fn train_kind<M: Trainable>(
     experiment: &GeneratorExperiment,
-    arguments: &TrainingArguments,
+    run: &RunArguments,
     context: &Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Outcome> {
     let device = context.device()?;
-    arguments.prepare_folder(experiment)?;
-    let has_begun = arguments.run.has_begun()?;
+    run.prepare_folder(experiment)?;
+    let has_begun = run.has_begun()?;
 
     let tokenizer = model::tokenizer(&experiment.codes.tokenizer, &device)?;
     let cache = TokenCache::open(&experiment.codes.cache)?;
@@ -64,16 +79,15 @@ fn train<M: Trainable>(
         licence: experiment.licence.clone(),
     };
     let (codes, classes) = labelled_codes(&cache)?;
-    let run = &experiment.train;
-    let mut source = TokenSource::new(codes, classes, run.seed, run.batch, run.micro_batches)?;
-    let learner = GeneratorLearner::<M>::new(experiment.model.clone(), parts, run, &device);
-    let mut learner = arguments.naming_config(learner)?;
+    let settings = &experiment.train;
+    let mut source = TokenSource::new(codes, classes, settings.seed, settings.batch, settings.micro_batches)?;
+    let mut learner = GeneratorLearner::<M>::new(experiment.model.clone(), parts, settings, &device)?;
     // A run that goes on has its weights in its checkpoints.
     if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
         let begun = learner.start_from(model::generator(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }
-    arguments.run.train(&mut learner, &mut source, (experiment, run), context)
+    run.outcome(&mut learner, &mut source, (experiment, settings), context)
 }
 
 /// Codes spread evenly over the cache.

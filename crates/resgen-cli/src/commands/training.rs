@@ -64,11 +64,8 @@ impl TrainingArguments {
     ///
     /// # Errors
     /// That of `result`.
-    pub fn naming_config<T>(&self, result: resgen_core::Result<T>) -> anyhow::Result<T> {
-        result.map_err(|error| match error {
-            Error::Config { .. } => anyhow::Error::new(error).context(self.config.display().to_string()),
-            other => other.into(),
-        })
+    pub fn naming_config<T>(&self, result: Result<T, impl Into<anyhow::Error>>) -> anyhow::Result<T> {
+        naming_config(&self.config, result)
     }
 
     /// As [`RunArguments::prepare_folder`].
@@ -81,6 +78,11 @@ impl TrainingArguments {
 }
 
 impl RunArguments {
+    /// The run in a folder, from where it stopped or from its beginning.
+    pub fn going_on(out: PathBuf) -> Self {
+        Self { out, resume: true }
+    }
+
     /// Makes the run's folder, or makes sure that the run in it is this one.
     ///
     /// # Errors
@@ -156,6 +158,20 @@ impl RunArguments {
             ),
         }
     }
+}
+
+/// An error about a key of a config says in which file it is.
+///
+/// # Errors
+/// That of `result`.
+pub fn naming_config<T>(config: &Path, result: Result<T, impl Into<anyhow::Error>>) -> anyhow::Result<T> {
+    result.map_err(|error| {
+        let error = error.into();
+        match error.downcast_ref() {
+            Some(Error::Config { .. }) => error.context(config.display().to_string()),
+            _ => error,
+        }
+    })
 }
 
 /// Lists a folder's pictures and notes on stderr what in it cannot be used.

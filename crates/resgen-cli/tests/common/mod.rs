@@ -85,6 +85,16 @@ impl Workplace {
         self.run(&TRAIN_TOKENIZER).succeeds();
     }
 
+    /// As [`Workplace::with_pictures`], with the tiny tokenizer, its codes in `codes/` and a generator's config in `generator.toml`.
+    pub fn with_codes() -> Self {
+        let place = Self::with_pictures();
+        place.write("generator.toml", GENERATOR);
+        place.train_tokenizer();
+        let made = place.json(&TOKENIZE);
+        assert_eq!((&made["outcome"], &made["signals"]), (&"finished".into(), &12.into()));
+        place
+    }
+
     /// The names of the files in a folder, in order.
     pub fn names(&self, folder: &str) -> Vec<String> {
         let name =
@@ -126,6 +136,32 @@ checkpoint_every = 1
 preview_every = 2
 rate = { warmup = 1 }
 "#;
+
+/// The config of a tiny generator.
+pub const GENERATOR: &str = r#"
+licence = "CC0-1.0"
+
+[codes]
+cache = "codes"
+tokenizer = "runs/tokenizer"
+
+[model]
+kind = "resgen"
+trunk = "nano"
+head = { components = 4, rank = 2, scale = "vector", loss = "nll" }
+
+[sample]
+steps = 3
+
+[train]
+steps = 2
+batch = 4
+preview_every = 0
+rate = { warmup = 1 }
+"#;
+/// From pictures to codes.
+pub const TOKENIZE: [&str; 7] =
+    ["tokenize", "--tokenizer", "runs/tokenizer", "--data", "pictures", "--out", "codes"];
 
 /// How a run of the program ended.
 pub struct Ended {

@@ -84,6 +84,27 @@ impl PictureSet {
         Ok(Self { path: path.to_owned(), source, classes, options })
     }
 
+    /// Some of its pictures, spread evenly over it: sets of different sizes are measured alike in that way.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it has fewer, or is an archive, which is read from its beginning to its end.
+    pub fn spread(mut self, count: usize) -> Result<Self> {
+        let total = self.count();
+        let Source::Files(files) = &mut self.source else {
+            return Err(Error::argument(
+                "samples",
+                format!("{} is an archive: all or none", self.path.display()),
+            ));
+        };
+        if count == 0 || count > total {
+            let reason =
+                format!("expected 1 to {total}, the pictures in {}, found {count}", self.path.display());
+            return Err(Error::argument("samples", reason));
+        }
+        *files = Arc::new((0..count).map(|index| files[index * total / count].clone()).collect());
+        Ok(self)
+    }
+
     /// The folder or file.
     pub fn path(&self) -> &Path {
         &self.path

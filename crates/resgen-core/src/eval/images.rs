@@ -358,8 +358,16 @@ impl Reference {
 
 /// Moments of an archive, which join the hash.
 fn statistics(archive: &mut Archive, [mean, covariance]: [&str; 2], hash: &mut Sha256) -> Result<Moments> {
-    let (mean, covariance) = (archive.doubles(mean)?, archive.doubles(covariance)?);
-    mean.iter().chain(&covariance).for_each(|value| hash.update(value.to_le_bytes()));
+    let names = [mean, covariance];
+    let [mean, covariance] = names.map(|name| archive.doubles(name));
+    let (mean, covariance) = (mean?, covariance?);
+    for (name, values) in names.iter().zip([&mean, &covariance]) {
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            let reason = format!("`{name}`: number {place} is {}", values[place]);
+            return Err(Error::file(archive.path(), reason));
+        }
+        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+    }
     Moments::from_statistics(mean, covariance).map_err(|error| Error::file(archive.path(), error))
 }
 
@@ -454,6 +462,16 @@ mod tests {
         zip.finish().unwrap();
     }
 
+    fn write_array(path: &Path, name: &str, shape: &[u64], values: Vec<f64>) {
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        let options = npyz::WriteOptions::new().default_dtype().shape(shape);
+        let mut array = options.writer(&mut zip).begin_nd().unwrap();
+        array.extend(values).unwrap();
+        array.finish().unwrap();
+        zip.finish().unwrap();
+    }
+
     fn open(statistics: &[([&str; 2], usize)]) -> Result<Reference> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reference.npz");
@@ -480,6 +498,14 @@ mod tests {
             text.contains("width of the statistics in") && text.contains("expected 8, found 9"),
             "{text}"
         );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reference.npz");
+        write_array(&path, "sigma", &[2], vec![1.0, f64::NAN]);
+        let mut archive = Archive::open(&path).unwrap();
+        let text =
+            statistics(&mut archive, ["sigma", "sigma"], &mut Sha256::new()).err().unwrap().to_string();
+        assert!(text.contains("reference.npz") && text.contains("`sigma`: number 1 is NaN"), "{text}");
+
         let text = open(&[(SPATIAL, 8)]).err().unwrap().to_string();
         assert!(text.contains("holds neither pictures (`arr_0`) nor statistics"), "{text}");
     }

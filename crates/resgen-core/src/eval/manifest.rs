@@ -117,7 +117,7 @@ impl Metric {
     }
 
     /// Digits after the point that are worth showing.
-    fn digits(self) -> usize {
+    pub(crate) fn digits(self) -> usize {
         match self {
             Self::CodePerplexity | Self::UsedComponents => 1,
             Self::Psnr | Self::PsnrOfMean => 2,

@@ -36,6 +36,19 @@ macro_rules! with_any_network {
 
 pub use with_any_network;
 
+/// How many numbers a network of these sizes learns.
+pub fn parameter_count(config: &NetworkConfig) -> usize {
+    let mut blank = Builder::blank(&Device::flex());
+    let config = config.clone();
+    let shapes = match config.kind {
+        NetworkKind::Resgen => parameters::names_and_shapes(&Resgen::new(&mut blank, config)),
+        NetworkKind::Maskgit => parameters::names_and_shapes(&Maskgit::new(&mut blank, config)),
+        NetworkKind::ArResgen => parameters::names_and_shapes(&ArResgen::new(&mut blank, config)),
+        NetworkKind::RqTransformer => parameters::names_and_shapes(&RqTransformer::new(&mut blank, config)),
+    };
+    shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+}
+
 /// A network that can be read from a file: one of the four, or whichever the file holds.
 pub trait Stored: Sized {
     /// Builds it from tensors whose names begin with `prefix`.

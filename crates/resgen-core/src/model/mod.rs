@@ -10,7 +10,7 @@ mod config;
 mod masked;
 mod sequential;
 
-pub use any::{AnyNetwork, Stored, with_any_network};
+pub use any::{AnyNetwork, Stored, parameter_count, with_any_network};
 pub use config::{NetworkConfig, NetworkKind};
 pub use masked::{Masked, Maskgit, Resgen};
 pub use sequential::{ArResgen, RqTransformer, Sequential};

@@ -51,10 +51,12 @@ impl<H: NetworkHead> Sequential<H> {
         }
     }
 
-    /// The weights of `before`, a network of the same sizes but for its classes; see [`ClassCondition::continued`].
+    /// The weights of `before`, a network of the same sizes but for its classes and, at the end, missing blocks; see
+    /// [`ClassCondition::continued`] and [`Trunk::continued`].
     pub fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
         let condition = self.condition.continued(&before.condition, known);
-        Self { condition, config: self.config, ..before }
+        let trunk = self.trunk.continued(before.trunk);
+        Self { condition, trunk, config: self.config, ..before }
     }
 
     /// The sizes.

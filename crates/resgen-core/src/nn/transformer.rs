@@ -137,6 +137,15 @@ impl Trunk {
         }
     }
 
+    /// This fresh trunk with the blocks of `before`, a trunk of the same width and at most as many: the blocks that come after
+    /// those are still the identity, so it begins as what `before` was.
+    #[must_use]
+    pub fn continued(self, mut before: Self) -> Self {
+        let known = before.blocks.len();
+        before.blocks.extend(self.blocks.into_iter().skip(known));
+        before
+    }
+
     /// # Shapes
     /// `condition` `[B, d]`
     pub fn modulations(&self, condition: Tensor<2>) -> Modulations {

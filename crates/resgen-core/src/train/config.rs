@@ -85,7 +85,7 @@ pub struct GeneratorExperiment {
     #[serde(default = "unstated")]
     pub licence: String,
     /// A generator's model file whose weights the training begins with, in place of random ones. Its sizes must
-    /// be those of `model`; classes are found by name, those it does not have begin anew.
+    /// be those of `model`, which may have more layers; classes are found by name, those it does not have begin anew.
     #[serde(default)]
     pub init: Option<PathBuf>,
     /// Codes.

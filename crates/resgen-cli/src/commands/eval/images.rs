@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Pictures that the generator was trained on, to see that the samples are no copies of them.
     #[arg(long, value_name = "DIR|FILE")]
     training: Option<PathBuf>,
+    /// Measure only so many of the samples, spread evenly over them: distances depend on their number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    count: Option<u32>,
     #[command(flatten)]
     resize: ResizeArgument,
     #[command(flatten)]
@@ -107,11 +110,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let set = arguments.set.options();
     // What is wrong with any of them is found out before hours are spent on another.
     let samples = PictureSet::open(&arguments.samples, set)?;
+    let samples = match arguments.count {
+        Some(count) => samples.spread(count as usize)?,
+        None => samples,
+    };
     let training = arguments.training.as_ref().map(|path| PictureSet::open(path, set)).transpose()?;
     let reference =
         Reference::open(&arguments.reference, &extractor, set, &options, &workers, &mut progress)?;
-    let samples = SetFeatures::of(&extractor, &samples, &options, &workers, &mut progress)?
-        .made_by(record_of(&arguments.samples)?);
+    let samples = looked_at(&samples, &extractor, &options, &workers, &mut progress)?;
     let nearest = match (&training, reference.kept()) {
         (Some(training), Some(kept)) => {
             Some(NearestDistances::to(training, [samples.kept(), kept], &extractor, &workers, &mut progress)?)
@@ -138,6 +144,20 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     context.output.print(&manifest, |manifest| {
         tables(&[(arguments.samples.display().to_string(), manifest.clone())]).trim_end().to_owned()
     })
+}
+
+/// What a network sees in samples, with the record of what made them.
+///
+/// # Errors
+/// Those of [`SetFeatures::of`], and where the record cannot be read.
+pub fn looked_at(
+    samples: &PictureSet,
+    extractor: &Extractor,
+    options: &MeasureOptions,
+    workers: &Workers,
+    progress: &mut TerminalProgress,
+) -> Result<SetFeatures> {
+    Ok(SetFeatures::of(extractor, samples, options, workers, progress)?.made_by(record_of(samples.path())?))
 }
 
 /// Loads a network to measure with, and says which it is.

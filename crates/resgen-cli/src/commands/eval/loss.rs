@@ -97,11 +97,7 @@ impl CodesArguments {
         let generator: Generator = generator;
         let weights = fingerprint(&tensors);
         drop(tensors);
-        let cache = TokenCache::open(&self.codes)?;
-        cache.expect_tokenizer(&fingerprint(&generator.tokenizer.tensors()), generator.tokenizer.config())?;
-        let (codes, classes) = labelled_codes(&cache)?;
-        let places = places(&class_names(&cache), &generator.header.classes)?;
-        let classes = classes.into_iter().map(|class| places[class]).collect();
+        let (cache, codes, classes) = codes_for(&generator, &self.codes)?;
         let generator = generator.in_precision(self.precision.precision.unwrap_or_default());
         Ok(Loaded { generator, weights, cache, codes, classes })
     }
@@ -212,6 +208,19 @@ pub fn run_likelihood(arguments: &LikelihoodArguments, context: &Context) -> any
     let settings = [("steps", options.steps.to_string()), ("rounds", options.rounds.to_string())];
     let results = vec![Measured::whole(metric, found.bits_per_token, found.signals)];
     asked.report(&loaded, &settings, results, context)
+}
+
+/// A token cache with its codes, and with the number that a generator has for the class of each signal.
+///
+/// # Errors
+/// Where it is not of the generator's tokenizer, or has a class that the generator does not know.
+pub fn codes_for(generator: &Generator, path: &Path) -> resgen_core::Result<(TokenCache, Codes, Vec<usize>)> {
+    let cache = TokenCache::open(path)?;
+    cache.expect_tokenizer(&fingerprint(&generator.tokenizer.tensors()), generator.tokenizer.config())?;
+    let (codes, classes) = labelled_codes(&cache)?;
+    let places = places(&class_names(&cache), &generator.header.classes)?;
+    let classes = classes.into_iter().map(|class| places[class]).collect();
+    Ok((cache, codes, classes))
 }
 
 /// Where the model has each class of a cache.

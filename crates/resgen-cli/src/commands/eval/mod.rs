@@ -1,8 +1,8 @@
 //! `eval`: how good a tokenizer or a generator is, in numbers.
 
 mod features;
-mod images;
-mod loss;
+pub mod images;
+pub mod loss;
 mod neighbours;
 mod reconstruction;
 mod show;

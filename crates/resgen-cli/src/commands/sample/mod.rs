@@ -5,20 +5,24 @@ mod drawing;
 mod keep;
 mod settings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use resgen_core::Error;
+use burn::tensor::Device;
 use resgen_core::atomic::write_atomically;
+use resgen_core::data::set::RECORD;
+use resgen_core::model::AnyNetwork;
 use resgen_core::nn::Precision;
 use resgen_core::nn::parameters::fingerprint;
-use resgen_core::sample::{Preset, sampler};
+use resgen_core::sample::{Known, Preset, sampler};
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
+use resgen_core::train::generator::Generator;
+use resgen_core::{Error, Result};
 use serde::Serialize;
 
 pub use drawing::{Drawing, draw_labelled};
 
-use crate::context::Context;
+use crate::context::{Batch, Context};
 use crate::model;
 use crate::named::PrecisionArgument;
 
@@ -64,7 +68,7 @@ pub struct Arguments {
 
 /// What was drawn, and how: the content of samples.json.
 #[derive(Debug, Serialize)]
-struct Drawn {
+pub struct Drawn {
     model: PathBuf,
     /// Of the model's weights, as `resgen inspect` shows it.
     fingerprint: String,
@@ -95,59 +99,123 @@ struct Sample {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
     let precision = arguments.precision.precision.unwrap_or_default();
-    let (generator, tensors) = model::generator_and_tensors(&arguments.model, &device)?;
-    let fingerprint = fingerprint(&tensors);
-    drop(tensors);
-    let generator = generator.in_precision(precision);
-    let names = &generator.header.classes;
-    let classes = classes::resolve(&arguments.class, names)?;
-    let settings = arguments.settings.over(generator.header.preset);
-    let sampler = sampler(&generator.model, generator.tokenizer.books(), settings)?;
-    let known = arguments.keep.known(&generator.tokenizer, &device)?;
-    std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
-
+    let order = Order::of(&arguments.model, precision, arguments.seed, &device)?;
+    let header = &order.generator.header;
+    let classes = classes::resolve(&arguments.class, &header.classes)?;
+    let settings = arguments.settings.over(header.preset);
+    let known = arguments.keep.known(&order.generator.tokenizer, &device)?;
     let labels: Vec<usize> =
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();
     let batch = context.batch(arguments.batch.map(|batch| batch as usize));
-    let drawing = Drawing { sampler: &*sampler, seed: arguments.seed, batch, known };
-    let count = arguments.count as usize;
-    let mut shown: Vec<Vec<Picture>> = vec![Vec::new(); classes.len().min(SHOWN.0)];
-    drawing.pictures(&labels, &generator.tokenizer, |index, picture| {
-        picture.save_png(arguments.out.join(file_name(index, &names[labels[index]])))?;
-        if let Some(row) = shown.get_mut(index / count).filter(|row| row.len() < SHOWN.1) {
-            row.push(picture);
-        }
-        Ok(())
-    })?;
-    let rows = classes.iter().zip(shown);
-    rows.fold(Grid::new(""), |grid, (&class, row)| grid.row(&names[class], row))
-        .draw()?
-        .save_png(arguments.out.join("grid.png"))?;
-
-    let sample = |(index, &class): (usize, &usize)| Sample {
-        file: file_name(index, &names[class]),
-        class: names[class].clone(),
-        index,
-    };
-    let result = Drawn {
-        model: arguments.model.clone(),
-        fingerprint,
-        step: generator.header.step,
-        resgen: env!("CARGO_PKG_VERSION"),
-        seed: arguments.seed,
-        precision,
-        settings,
-        grid: "grid.png".into(),
-        samples: labels.iter().enumerate().map(sample).collect(),
-    };
-    let path = arguments.out.join("samples.json");
-    let record = serde_json::to_vec_pretty(&result)?;
-    write_atomically(&path, |writer| writer.write_all(&record))?;
+    let result = order.draw_into(&arguments.out, &labels, settings, known, batch)?;
     let out = arguments.out.display();
     context.output.print(&result, |result| match result.samples.len() {
         1 => format!("{out}: 1 sample"),
         count => format!("{out}: {count} samples"),
     })
+}
+
+/// A model to draw from, and what is written down of it.
+pub struct Order {
+    model: PathBuf,
+    /// Of the model's weights.
+    pub fingerprint: String,
+    precision: Precision,
+    seed: u64,
+    /// The model, in that precision.
+    pub generator: Generator,
+}
+
+impl Order {
+    /// Reads a model.
+    ///
+    /// # Errors
+    /// As [`model::generator`].
+    pub fn of(path: &Path, precision: Precision, seed: u64, device: &Device) -> Result<Self> {
+        let (generator, tensors) = model::generator_and_tensors::<AnyNetwork>(path, device)?;
+        let fingerprint = fingerprint(&tensors);
+        Ok(Self {
+            model: path.to_owned(),
+            fingerprint,
+            precision,
+            seed,
+            generator: generator.in_precision(precision),
+        })
+    }
+
+    fn drawn(&self, settings: Preset, samples: Vec<Sample>) -> Drawn {
+        Drawn {
+            model: self.model.clone(),
+            fingerprint: self.fingerprint.clone(),
+            step: self.generator.header.step,
+            resgen: env!("CARGO_PKG_VERSION"),
+            seed: self.seed,
+            precision: self.precision,
+            settings,
+            grid: "grid.png".into(),
+            samples,
+        }
+    }
+
+    /// Where the model is.
+    pub fn model(&self) -> &Path {
+        &self.model
+    }
+
+    /// What [`Order::draw_into`] writes down of how samples are drawn, without their list.
+    ///
+    /// # Errors
+    /// None that has been seen: the record is plain.
+    pub fn record(&self, settings: Preset) -> anyhow::Result<serde_json::Value> {
+        let mut record = serde_json::to_value(self.drawn(settings, Vec::new()))?;
+        if let Some(record) = record.as_object_mut() {
+            record.remove("samples");
+        }
+        Ok(record)
+    }
+
+    /// Draws a picture for each label into a folder, with a grid of them by class and a record of how they were drawn.
+    ///
+    /// # Errors
+    /// Where a setting is out of range or the folder cannot be written.
+    pub fn draw_into(
+        &self,
+        out: &Path,
+        labels: &[usize],
+        settings: Preset,
+        known: Option<Known>,
+        batch: Batch,
+    ) -> anyhow::Result<Drawn> {
+        let Generator { header, model, tokenizer } = &self.generator;
+        let sampler = sampler(model, tokenizer.books(), settings)?;
+        std::fs::create_dir_all(out).map_err(Error::io(out))?;
+        let drawing = Drawing { sampler: &*sampler, seed: self.seed, batch, known };
+        let mut rows: Vec<(usize, Vec<Picture>)> = Vec::new();
+        drawing.pictures(labels, tokenizer, |index, picture| {
+            let class = labels[index];
+            picture.save_png(out.join(file_name(index, &header.classes[class])))?;
+            match rows.iter().position(|row| row.0 == class) {
+                Some(place) if rows[place].1.len() < SHOWN.1 => rows[place].1.push(picture),
+                None if rows.len() < SHOWN.0 => rows.push((class, vec![picture])),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        rows.into_iter()
+            .fold(Grid::new(""), |grid, (class, row)| grid.row(&header.classes[class], row))
+            .draw()?
+            .save_png(out.join("grid.png"))?;
+
+        let sample = |(index, &class): (usize, &usize)| Sample {
+            file: file_name(index, &header.classes[class]),
+            class: header.classes[class].clone(),
+            index,
+        };
+        let result = self.drawn(settings, labels.iter().enumerate().map(sample).collect());
+        let record = serde_json::to_vec_pretty(&result)?;
+        write_atomically(out.join(RECORD), |writer| writer.write_all(&record))?;
+        Ok(result)
+    }
 }
 
 /// The number of classes and the first few names.

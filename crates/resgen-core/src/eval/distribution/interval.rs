@@ -132,11 +132,15 @@ pub fn ratio(parts: &[(f64, f64)]) -> Estimate {
 
 const NORMAL_QUANTILE: f64 = 1.959_964;
 
-/// The 97.5 % quantile of Student's distribution, by Cornish and Fisher's expansion from the normal one: right to 1 % from
-/// three degrees of freedom on.
+/// The 97.5 % quantile of Student's distribution: exactly for one and two degrees of freedom, and by Cornish and Fisher's expansion
+/// from the normal one, right to 1 %, beyond.
 fn quantile_of_student(freedom: usize) -> f64 {
-    let (z, n) = (NORMAL_QUANTILE, freedom.max(1) as f64);
+    let (z, n) = (NORMAL_QUANTILE, freedom as f64);
     let (z3, z5) = (z.powi(3), z.powi(5));
     let third = (3.0 * z.powi(7) + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / 384.0;
-    z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n) + third / n.powi(3)
+    match freedom {
+        0 | 1 => 12.706_205,
+        2 => 4.302_653,
+        _ => z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n) + third / n.powi(3),
+    }
 }

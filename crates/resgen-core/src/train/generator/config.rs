@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
-use crate::model::NetworkKind;
+use crate::model::{NetworkConfig, NetworkKind};
 use crate::nn::transformer::TrunkConfig;
 use crate::schedule::MaskingSchedule;
+use crate::tokenizer::ImageTokenizerConfig;
 
 /// The generator: the `[model]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,33 @@ impl ModelConfig {
             return Err(Error::config("model.condition_dropout", reason));
         }
         Ok(())
+    }
+
+    /// The sizes of the network for a tokenizer's codes of so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the value that is out of range.
+    pub fn sizes(
+        &self,
+        tokenizer: &ImageTokenizerConfig,
+        classes: usize,
+        embedding_scales: Vec<f32>,
+    ) -> Result<NetworkConfig> {
+        self.validate()?;
+        let sizes = NetworkConfig {
+            kind: self.kind,
+            depth_layers: self.depth_layers,
+            vocabulary: tokenizer.vocabulary,
+            trunk: self.trunk.resolve()?,
+            head: self.head,
+            positions: tokenizer.positions(),
+            depth: tokenizer.depth,
+            latent: tokenizer.latent,
+            classes,
+            embedding_scales,
+        };
+        sizes.validate()?;
+        Ok(sizes)
     }
 }
 

@@ -26,6 +26,7 @@ use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig, Resgen};
 use crate::nn::parameters::{self, NamedTensors};
+use crate::nn::transformer::TrunkConfig;
 use crate::nn::{Builder, Precision};
 use crate::sample::{Preset, Request, Samples};
 use crate::signal::Picture;
@@ -78,21 +79,11 @@ impl<M: Trainable> GeneratorLearner<M> {
     /// # Errors
     /// [`Error::Config`] for a config out of range.
     pub fn new(config: ModelConfig, parts: GeneratorParts, run: &RunConfig, device: &Device) -> Result<Self> {
-        config.validate()?;
-        let tokenizer = parts.tokenizer.config();
-        let sizes = NetworkConfig {
-            kind: M::KIND,
-            depth_layers: config.depth_layers,
-            vocabulary: tokenizer.vocabulary,
-            trunk: config.trunk.resolve()?,
-            head: config.head,
-            positions: tokenizer.positions(),
-            depth: tokenizer.depth,
-            latent: tokenizer.latent,
-            classes: parts.classes.len(),
-            embedding_scales: parts.embedding_scales.clone(),
-        };
-        sizes.validate()?;
+        if config.kind != M::KIND {
+            return Err(Error::mismatch("kind of generator", M::KIND.name(), config.kind.name()));
+        }
+        let scales = parts.embedding_scales.clone();
+        let sizes = config.sizes(parts.tokenizer.config(), parts.classes.len(), scales)?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
         parameters::expect_possible(&M::new(&mut Builder::blank(device), sizes.clone()), "model")?;
         let model = M::new(&mut Builder::new(run.seed, device), sizes);
@@ -101,20 +92,23 @@ impl<M: Trainable> GeneratorLearner<M> {
     }
 
     /// Begins with the weights of `before` in place of random ones. Vectors of classes go by the classes' names:
-    /// those that it does not have stay random.
+    /// those that it does not have stay random. Blocks that it does not have begin as the identity.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where its network has other sizes.
+    /// [`Error::Mismatch`] where its network has other sizes, or more blocks.
     pub fn start_from(&mut self, before: Generator<M>) -> Result<()> {
         let fresh = self.weights.model().clone();
-        let sizes = |model: &M| {
+        let sizes = |model: &M, layers: usize| {
             let NetworkConfig { trunk, head, positions, depth, latent, vocabulary, depth_layers, .. } =
                 model.config();
+            let trunk = TrunkConfig { layers, ..*trunk };
             format!(
                 "{trunk:?}, {head:?}, {depth_layers} along the depth, L = {positions}, D = {depth}, H = {latent}, V = {vocabulary}"
             )
         };
-        let (expected, found) = (sizes(&fresh), sizes(&before.model));
+        let layers = before.model.config().trunk.layers;
+        let most = fresh.config().trunk.layers;
+        let (expected, found) = (sizes(&fresh, layers.min(most)), sizes(&before.model, layers));
         if expected != found {
             return Err(Error::mismatch("model sizes", expected, found));
         }

@@ -1,0 +1,62 @@
+//! Samples of all generators beside each other, each at its best point.
+
+use std::path::Path;
+
+use resgen_core::compare::{Report, Scored};
+use resgen_core::data::set::RECORD;
+use resgen_core::signal::Picture;
+use resgen_core::signal::draw::Grid;
+use resgen_core::{Error, Result};
+use serde::Deserialize;
+
+use super::samples_folder;
+
+/// Samples of each.
+const COLUMNS: usize = 12;
+/// Rows of each.
+const ROWS: usize = 2;
+
+#[derive(Deserialize)]
+struct Record {
+    samples: Vec<Sample>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    file: String,
+    class: String,
+}
+
+/// The picture of the first seed's samples.
+///
+/// # Errors
+/// Where samples cannot be read.
+pub fn draw(report: &Report, out: &Path) -> Result<Picture> {
+    let mut grid = Grid::new("");
+    for (contest, contender) in report.contests.iter().zip(&report.study.generators) {
+        let (Some(best), Some(run)) = (contest.best(), contest.runs.first()) else { continue };
+        let is_best = |scored: &&Scored| scored.point.name == best;
+        let Some(scored) = run.points.iter().find(is_best) else { continue };
+        let folder = samples_folder(out, contender, run.seed).join(scored.point.folder());
+        let path = folder.join(RECORD);
+        let text = std::fs::read(&path).map_err(Error::io(&path))?;
+        let Record { samples } = serde_json::from_slice(&text).map_err(|error| Error::file(&path, error))?;
+        let shown = spread(&samples);
+        grid = grid.columns(shown.iter().take(COLUMNS).map(|sample| sample.class.clone()));
+        for (index, row) in shown.chunks(COLUMNS).enumerate() {
+            let label = if index == 0 { format!("{}, {best}", contest.name) } else { String::new() };
+            let pictures = row.iter().map(|sample| Picture::open(folder.join(&sample.file)));
+            grid = grid.row(label, pictures.collect::<Result<_>>()?);
+        }
+    }
+    grid.draw()
+}
+
+/// Some classes spread evenly over all, the same in every row. Classes come in turn in the list.
+fn spread(samples: &[Sample]) -> Vec<&Sample> {
+    let classes = samples.iter().skip(1).take_while(|sample| sample.class != samples[0].class).count() + 1;
+    let columns = COLUMNS.min(classes);
+    let rows = (0..ROWS).map(|row| row * classes);
+    let places = rows.flat_map(|first| (0..columns).map(move |column| first + column * classes / columns));
+    places.filter_map(|place| samples.get(place)).collect()
+}
