@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::distribution::{
-    Estimate, Frechet, GroupedMoments, Moments, Rows, ScoreSplits, kernel_distance, precision_and_recall,
+    Estimate, Frechet, GroupedMoments, Rows, ScoreSplits, kernel_distance, precision_and_recall,
 };
 use super::looking::look_at_all;
 use super::manifest::{Measured, Metric, SetKind, SetRecord};
 use super::nearest::{NearestDistances, near_copies};
-use crate::data::archive::Archive;
-use crate::data::{Levels, PictureSet, SetOptions};
+use super::reference::Reference;
+use crate::data::{Levels, PictureSet};
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::features::{Extractor, Seen};
@@ -52,17 +52,17 @@ impl Default for MeasureOptions {
 
 /// What a network saw in a set.
 pub struct SetFeatures {
-    record: SetRecord,
-    moments: GroupedMoments,
-    spatial: GroupedMoments,
-    kept: Rows,
+    pub(super) record: SetRecord,
+    pub(super) moments: GroupedMoments,
+    pub(super) spatial: GroupedMoments,
+    pub(super) kept: Rows,
     scores: ScoreSplits,
-    classes: ClassSums,
+    pub(super) classes: ClassSums,
 }
 
 /// Sums over classes, for consistency and diversity.
 #[derive(Clone, Debug, Default)]
-struct ClassSums {
+pub(super) struct ClassSums {
     labelled: usize,
     right: usize,
     groups: BTreeMap<u32, (usize, Vec<f64>)>, // pictures of a class, Σ x
@@ -231,7 +231,7 @@ impl ClassSums {
     }
 
     /// The mean squared distance of a picture's features from the mean of its class.
-    fn spread(&self) -> Option<f64> {
+    pub(super) fn spread(&self) -> Option<f64> {
         let free: usize = self.groups.values().map(|(count, _)| count - 1).sum();
         let means: f64 = self
             .groups
@@ -268,109 +268,6 @@ pub fn class_accuracy(
     }
 }
 
-/// What samples are compared with.
-pub struct Reference {
-    record: SetRecord,
-    moments: Moments,
-    spatial: Option<Moments>,
-    kept: Option<Rows>,
-    spread: Option<f64>,
-}
-
-impl Reference {
-    /// Of a set that was looked at.
-    pub fn of(features: SetFeatures) -> Self {
-        let SetFeatures { record, moments, spatial, kept, classes, .. } = features;
-        let (moments, spatial, spread) = (moments.whole(), Some(spatial.whole()), classes.spread());
-        Self { record, moments, spatial, kept: Some(kept), spread }
-    }
-
-    /// Of a folder or an archive, which may hold statistics (`mu`, `sigma`, `mu_s`, `sigma_s`) beside pictures or in place of
-    /// them. Statistics are those of Inception; another network looks at the pictures alone.
-    ///
-    /// # Errors
-    /// Those of [`PictureSet::open`], [`SetFeatures::of`] and [`Archive`]; [`Error::Mismatch`] for statistics of another width.
-    pub fn open(
-        path: &std::path::Path,
-        extractor: &Extractor,
-        set: SetOptions,
-        options: &MeasureOptions,
-        workers: &Workers,
-        progress: &mut dyn Progress,
-    ) -> Result<Self> {
-        let about = std::fs::metadata(path).map_err(Error::io(path))?;
-        if about.is_dir() {
-            let set = PictureSet::open(path, set)?;
-            return Ok(Self::of(SetFeatures::of(extractor, &set, options, workers, progress)?));
-        }
-        let mut archive = Archive::open(path)?;
-        let has_pictures = archive.contains(crate::data::archive::PICTURES);
-        let takes_statistics = archive.contains("mu") && (extractor.is_inception() || !has_pictures);
-        // Statistics first: that they do not fit is not to be found out after hours of looking.
-        let mut hash = Sha256::new();
-        let given = match takes_statistics {
-            true => {
-                let moments = statistics(&mut archive, ["mu", "sigma"], &mut hash)?;
-                if moments.width() != extractor.identity().width {
-                    let what = format!("width of the statistics in {}", path.display());
-                    return Err(Error::mismatch(what, extractor.identity().width, moments.width()));
-                }
-                let has_spatial = archive.contains("mu_s");
-                let spatial = has_spatial.then(|| statistics(&mut archive, ["mu_s", "sigma_s"], &mut hash));
-                Some((moments, spatial.transpose()?))
-            }
-            false => None,
-        };
-        let seen = match has_pictures {
-            true => {
-                let set = PictureSet::open(path, set)?;
-                Some(Self::of(SetFeatures::of(extractor, &set, options, workers, progress)?))
-            }
-            false => None,
-        };
-        let Some((moments, spatial)) = given else {
-            return seen.ok_or_else(|| {
-                Error::file(path, "holds neither pictures (`arr_0`) nor statistics (`mu` and `sigma`)")
-            });
-        };
-        let record = SetRecord {
-            path: path.to_owned(),
-            kind: SetKind::Statistics,
-            count: seen.as_ref().map_or(0, |seen| seen.record.count),
-            size: seen.as_ref().and_then(|seen| seen.record.size),
-            fingerprint: digest::short(hash),
-            made_by: None,
-        };
-        let (kept, spread) = seen.map_or((None, None), |seen| (seen.kept, seen.spread));
-        Ok(Self { record, moments, spatial, kept, spread })
-    }
-
-    /// Features of some of its pictures, where it has pictures.
-    pub fn kept(&self) -> Option<&Rows> {
-        self.kept.as_ref()
-    }
-
-    /// What is written down of it.
-    pub fn record(&self) -> &SetRecord {
-        &self.record
-    }
-}
-
-/// Moments of an archive, which join the hash.
-fn statistics(archive: &mut Archive, [mean, covariance]: [&str; 2], hash: &mut Sha256) -> Result<Moments> {
-    let names = [mean, covariance];
-    let [mean, covariance] = names.map(|name| archive.doubles(name));
-    let (mean, covariance) = (mean?, covariance?);
-    for (name, values) in names.iter().zip([&mean, &covariance]) {
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            let reason = format!("`{name}`: number {place} is {}", values[place]);
-            return Err(Error::file(archive.path(), reason));
-        }
-        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-    }
-    Moments::from_statistics(mean, covariance).map_err(|error| Error::file(archive.path(), error))
-}
-
 /// Measures samples against a reference, and training pictures where distances to those are wanted too.
 ///
 /// # Errors
@@ -391,7 +288,7 @@ pub fn compare(
         push(Metric::SpatialFrechetDistance, Frechet::to(spatial)?.of_groups(&samples.spatial)?, count);
     }
     push(Metric::Score, samples.scores.score()?, count);
-    if let Some(kept) = &reference.kept {
+    if let Some(kept) = reference.kept() {
         let count = samples.kept.count();
         push(Metric::KernelDistance, kernel_distance(&samples.kept, kept, options.groups)?, count);
         let [precision, recall] = precision_and_recall(&samples.kept, kept, options.neighbours)?;
@@ -414,101 +311,8 @@ pub fn compare(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use burn::tensor::Device;
-    use npyz::WriterBuilder;
-    use zip::write::SimpleFileOptions;
-
     use super::*;
-    use crate::features::{Classifier, ClassifierConfig, ClassifierHeader, ClassifierKind};
-    use crate::nn::{Builder, parameters};
-    use crate::progress::Silent;
-
-    /// A classifier with features of width 8.
-    fn extractor() -> Extractor {
-        let device = Device::flex();
-        let features = ClassifierConfig { resolution: 4, channels: vec![8] };
-        let network = Classifier::new(&mut Builder::new(0, &device), &features, 2);
-        let header = ClassifierHeader {
-            kind: ClassifierKind::Classifier,
-            features,
-            classes: vec!["a".into(), "b".into()],
-            heldout_accuracy: None,
-            step: 0,
-            licence: "none".into(),
-            version: "0".into(),
-        };
-        Extractor::classifier(header, &parameters::read(&network), &device).unwrap()
-    }
-
-    /// An archive of means of 0 and unit covariances of some widths.
-    fn write_statistics(path: &Path, statistics: &[([&str; 2], usize)]) {
-        let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
-        for ([mean, covariance], width) in statistics {
-            let unit =
-                (0..width * width).map(|place| if place % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
-            let side = *width as u64;
-            for (name, shape, values) in
-                [(mean, vec![side], vec![0.0; *width]), (covariance, vec![side; 2], unit)]
-            {
-                zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
-                let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
-                let mut array = options.writer(&mut zip).begin_nd().unwrap();
-                array.extend(values).unwrap();
-                array.finish().unwrap();
-            }
-        }
-        zip.finish().unwrap();
-    }
-
-    fn write_array(path: &Path, name: &str, shape: &[u64], values: Vec<f64>) {
-        let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
-        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
-        let options = npyz::WriteOptions::new().default_dtype().shape(shape);
-        let mut array = options.writer(&mut zip).begin_nd().unwrap();
-        array.extend(values).unwrap();
-        array.finish().unwrap();
-        zip.finish().unwrap();
-    }
-
-    fn open(statistics: &[([&str; 2], usize)]) -> Result<Reference> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reference.npz");
-        write_statistics(&path, statistics);
-        let (options, workers) = (MeasureOptions::default(), Workers::new(1).unwrap());
-        Reference::open(&path, &extractor(), SetOptions::default(), &options, &workers, &mut Silent)
-    }
-
-    #[test]
-    fn references_may_be_statistics_of_the_right_width() {
-        const POOLED: [&str; 2] = ["mu", "sigma"];
-        const SPATIAL: [&str; 2] = ["mu_s", "sigma_s"];
-        let found = open(&[(POOLED, 8), (SPATIAL, 12)]).unwrap();
-        assert_eq!((found.record.kind, found.record.count), (SetKind::Statistics, 0));
-        assert!(found.kept.is_none() && found.spatial.is_some());
-        // All statistics count for what is told apart.
-        let fingerprint = |found: Reference| found.record.fingerprint;
-        let all = fingerprint(found);
-        assert_ne!(all, fingerprint(open(&[(POOLED, 8), (SPATIAL, 13)]).unwrap()));
-        assert_ne!(all, fingerprint(open(&[(POOLED, 8)]).unwrap()));
-
-        let text = open(&[(POOLED, 9)]).err().unwrap().to_string();
-        assert!(
-            text.contains("width of the statistics in") && text.contains("expected 8, found 9"),
-            "{text}"
-        );
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reference.npz");
-        write_array(&path, "sigma", &[2], vec![1.0, f64::NAN]);
-        let mut archive = Archive::open(&path).unwrap();
-        let text =
-            statistics(&mut archive, ["sigma", "sigma"], &mut Sha256::new()).err().unwrap().to_string();
-        assert!(text.contains("reference.npz") && text.contains("`sigma`: number 1 is NaN"), "{text}");
-
-        let text = open(&[(SPATIAL, 8)]).err().unwrap().to_string();
-        assert!(text.contains("holds neither pictures (`arr_0`) nor statistics"), "{text}");
-    }
+    use crate::data::SetOptions;
 
     #[test]
     fn a_feature_that_is_no_number_names_its_picture() {

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod nearest;
 pub mod neighbours;
 pub mod reconstruction;
+pub mod reference;
 pub mod similarity;
 pub mod transcripts;
 pub mod words;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use resgen_core::data::{PictureSet, SetOptions};
-use resgen_core::eval::images::{MeasureOptions, Reference, SetFeatures, compare};
+use resgen_core::eval::images::{MeasureOptions, SetFeatures, compare};
 use resgen_core::eval::manifest::Metric;
+use resgen_core::eval::reference::Reference;
 use resgen_core::features::{Extractor, InceptionResize};
 use resgen_core::progress::Silent;
 use resgen_core::workers::Workers;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use resgen_core::data::set::RECORD;
 use resgen_core::data::{Layout, PictureSet, SetOptions};
-use resgen_core::eval::images::{MeasureOptions, Reference, SetFeatures, compare};
+use resgen_core::eval::images::{MeasureOptions, SetFeatures, compare};
 use resgen_core::eval::manifest::{Findings, Manifest, tables};
 use resgen_core::eval::nearest::NearestDistances;
+use resgen_core::eval::reference::Reference;
 use resgen_core::features::{Extractor, InceptionResize};
 use resgen_core::workers::Workers;
 use resgen_core::{Error, Result};
