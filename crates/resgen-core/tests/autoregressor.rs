@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{ArResgen, NetworkConfig, NetworkKind, RqTransformer, Sequential};
+use resgen_core::model::{ArResgen, Network, NetworkConfig, NetworkKind, RqTransformer, Sequential};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, fill_normal, stream};

@@ -11,7 +11,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_core::head::MixtureLoss;
-use resgen_core::model::{NetworkConfig, Resgen};
+use resgen_core::model::{Network, NetworkConfig, Resgen};
 use resgen_core::nn::Builder;
 use resgen_core::nn::parameters::{self, NamedTensors};
 use resgen_core::rvq::{Codebooks, Codes, quantize};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::head::{CategoricalHead, MixtureConfig, MixtureHead, MixtureLoss, ScaleKind};
-use resgen_core::model::{Masked, NetworkConfig, NetworkHead, NetworkKind};
+use resgen_core::model::{Masked, Network, NetworkConfig, NetworkHead, NetworkKind};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, fill_normal, stream};

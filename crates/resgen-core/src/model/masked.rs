@@ -15,7 +15,7 @@ use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{NetworkConfig, NetworkHead};
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind};
 use crate::condition::ClassCondition;
 use crate::head::{CategoricalHead, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
@@ -40,9 +40,11 @@ pub struct Masked<H> {
     config: NetworkConfig,
 }
 
-impl<H: NetworkHead> Masked<H> {
-    /// A fresh network.
-    pub fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
+impl<H: NetworkHead> Network for Masked<H> {
+    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::Maskgit } else { NetworkKind::Resgen };
+    type Head = H;
+
+    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
         let width = config.trunk.width;
         Self {
             visible: builder.linear(config.latent, width),
@@ -55,29 +57,30 @@ impl<H: NetworkHead> Masked<H> {
         }
     }
 
-    /// The weights of `before`, a network of the same sizes but for its classes and, at the end, missing blocks; see
-    /// [`ClassCondition::continued`] and [`Trunk::continued`].
-    pub fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
+    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
         let condition = self.condition.continued(&before.condition, known);
         let trunk = self.trunk.continued(before.trunk);
         Self { condition, trunk, config: self.config, ..before }
     }
 
-    /// The sizes.
-    pub fn config(&self) -> &NetworkConfig {
+    fn config(&self) -> &NetworkConfig {
         &self.config
     }
 
-    /// The head: densities and losses of what the network gives.
-    pub fn head(&self) -> &H {
+    fn head(&self) -> &H {
         &self.head
     }
 
-    /// The label that stands for no condition.
-    pub fn no_condition(&self) -> usize {
+    fn no_condition(&self) -> usize {
         self.condition.nothing()
     }
 
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
+        self.hidden(self.embed(embeddings, masked), &self.modulations(labels))
+    }
+}
+
+impl<H: NetworkHead> Masked<H> {
     /// What the trunk sees of the codes.
     ///
     /// # Shapes

@@ -35,7 +35,11 @@ pub trait Network: Module + ModuleDisplay {
     fn config(&self) -> &NetworkConfig;
     /// The head.
     fn head(&self) -> &Self::Head;
-    /// The weights of `before`, a network of the same sizes but for its classes.
+    /// The label that stands for no condition.
+    fn no_condition(&self) -> usize;
+    /// The weights of `before`, a network of the same sizes but for its classes and, at the end, missing blocks; see
+    /// [`ClassCondition::continued`](crate::condition::ClassCondition::continued) and
+    /// [`Trunk::continued`](crate::nn::transformer::Trunk::continued).
     #[must_use]
     fn continued(self, before: Self, known: &[Option<usize>]) -> Self;
     /// What the head is given at every position.
@@ -44,56 +48,6 @@ pub trait Network: Module + ModuleDisplay {
     /// embeddings of the codes that may be seen, divided by the last embedding scale, `[B, L, H]`; masked codes per position `[B, L]`, which
     /// those that go position by position do not look at; labels `[B]` → `[B·L, d]`
     fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2>;
-}
-
-impl<H: NetworkHead> Network for Masked<H> {
-    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::Maskgit } else { NetworkKind::Resgen };
-    type Head = H;
-
-    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
-        Self::new(builder, config)
-    }
-
-    fn config(&self) -> &NetworkConfig {
-        self.config()
-    }
-
-    fn head(&self) -> &H {
-        self.head()
-    }
-
-    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
-        self.continued(before, known)
-    }
-
-    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
-        self.hidden(self.embed(embeddings, masked), &self.modulations(labels))
-    }
-}
-
-impl<H: NetworkHead> Network for Sequential<H> {
-    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::RqTransformer } else { NetworkKind::ArResgen };
-    type Head = H;
-
-    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
-        Self::new(builder, config)
-    }
-
-    fn config(&self) -> &NetworkConfig {
-        self.config()
-    }
-
-    fn head(&self) -> &H {
-        self.head()
-    }
-
-    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
-        self.continued(before, known)
-    }
-
-    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
-        self.hidden(embeddings, &self.modulations(labels))
-    }
 }
 
 /// What makes codes of a trunk's hidden states.

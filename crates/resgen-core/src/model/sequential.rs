@@ -11,7 +11,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{NetworkConfig, NetworkHead};
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind};
 use crate::condition::ClassCondition;
 use crate::head::{DepthTransformer, MixtureHead};
 use crate::nn::Builder;
@@ -36,9 +36,11 @@ pub struct Sequential<H> {
     config: NetworkConfig,
 }
 
-impl<H: NetworkHead> Sequential<H> {
-    /// A fresh network.
-    pub fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
+impl<H: NetworkHead> Network for Sequential<H> {
+    const KIND: NetworkKind = if H::DRAWS_CODES { NetworkKind::RqTransformer } else { NetworkKind::ArResgen };
+    type Head = H;
+
+    fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
         let width = config.trunk.width;
         Self {
             previous: builder.linear(config.latent, width),
@@ -51,29 +53,30 @@ impl<H: NetworkHead> Sequential<H> {
         }
     }
 
-    /// The weights of `before`, a network of the same sizes but for its classes and, at the end, missing blocks; see
-    /// [`ClassCondition::continued`] and [`Trunk::continued`].
-    pub fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
+    fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
         let condition = self.condition.continued(&before.condition, known);
         let trunk = self.trunk.continued(before.trunk);
         Self { condition, trunk, config: self.config, ..before }
     }
 
-    /// The sizes.
-    pub fn config(&self) -> &NetworkConfig {
+    fn config(&self) -> &NetworkConfig {
         &self.config
     }
 
-    /// The head.
-    pub fn head(&self) -> &H {
+    fn head(&self) -> &H {
         &self.head
     }
 
-    /// The label that stands for no condition.
-    pub fn no_condition(&self) -> usize {
+    fn no_condition(&self) -> usize {
         self.condition.nothing()
     }
 
+    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
+        self.hidden(embeddings, &self.modulations(labels))
+    }
+}
+
+impl<H: NetworkHead> Sequential<H> {
     /// What the trunk hears of the classes.
     ///
     /// # Shapes
@@ -130,7 +133,6 @@ mod tests {
 
     use super::super::testing;
     use super::*;
-    use crate::model::NetworkKind;
 
     #[test]
     fn position_by_position_is_all_at_once() {

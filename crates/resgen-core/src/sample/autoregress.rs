@@ -19,7 +19,7 @@ use super::{Preset, Request};
 use crate::error::{Error, Result};
 use crate::head::depth_transformer::Seen;
 use crate::head::{DepthTransformer, MixtureHead, MixtureOutput};
-use crate::model::{NetworkHead, Sequential};
+use crate::model::{Network, NetworkHead, Sequential};
 use crate::rvq::{Codebooks, Codes};
 
 /// A position whose codes are drawn.

@@ -22,7 +22,7 @@ use super::filling::{Filling, FillsMasks, Hidden, Proposal};
 use super::noise::{Noise, NoiseKey, NoiseShape};
 use super::{Preset, Request};
 use crate::error::{Error, Result};
-use crate::model::Masked;
+use crate::model::{Masked, Network};
 use crate::nn::transformer::Modulations;
 use crate::rvq::{Codebooks, Codes};
 

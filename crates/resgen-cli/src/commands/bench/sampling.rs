@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use resgen_core::Error;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{NetworkConfig, NetworkKind, Resgen};
+use resgen_core::model::{Network, NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision};
 use resgen_core::rvq::Codebooks;

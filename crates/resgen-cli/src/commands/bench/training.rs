@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use resgen_core::model::{NetworkKind, Resgen};
+use resgen_core::model::{Network, NetworkKind, Resgen};
 use resgen_core::nn::Precision;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::rvq::Codes;
