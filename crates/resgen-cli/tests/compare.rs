@@ -90,6 +90,11 @@ fn what_cannot_be_compared_is_said_before_anything_is_trained() {
     fails("layers = 1", "layers = 8", &["comparison.toml", "parameters_within", "more than 25 % apart"]);
     fails("rq-transformer\"", "rq\"", &["generator.toml", "model.kind", "unknown variant `rq`"]);
     fails("samples = 10", "samples = 13", &["samples: expected 1 to 12", "found 13"]);
+    fails(
+        "steps = [1, 2]",
+        "steps = [1, 4000]",
+        &["comparison.toml", "grid", "ResGen, steps 4000", "expected 1 to"],
+    );
     fails("name = \"ResGen\"", "nam = \"ResGen\"", &["comparison.toml", "did you mean `name`?"]);
     let text = COMPARISON.replace("\"runs/features\"", "\"runs/tokenizer\"");
     place.write("comparison.toml", &text);

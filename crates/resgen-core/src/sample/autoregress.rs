@@ -13,12 +13,12 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use resgen_kernels::sampling::choose_components;
 
-use super::filling::guided;
+use super::filling::{Hidden, guided};
 use super::noise::{NoiseKey, PositionNoise};
 use super::{Preset, Request};
 use crate::error::{Error, Result};
 use crate::head::depth_transformer::Seen;
-use crate::head::{DepthTransformer, MixtureHead, MixtureOutput};
+use crate::head::{DepthTransformer, MixtureHead};
 use crate::model::{Network, NetworkHead, Sequential};
 use crate::rvq::{Codebooks, Codes};
 
@@ -28,7 +28,6 @@ pub struct Position<'a> {
     preset: &'a Preset,
     /// What embeddings of k codes are divided by, for k = 0 to D.
     scales: &'a [f32],
-    guidance: f32,
     noise: PositionNoise,
     /// Codes that are given, `[B, f]`; those from f on are drawn.
     known: Tensor<2, Int>,
@@ -39,12 +38,12 @@ impl Position<'_> {
         self.known.dims()[1]
     }
 
-    /// The choice of each sample, from logits with the condition and then as many without.
+    /// The choice of each sample.
     ///
     /// # Shapes
-    /// logits `[2B, V]`, uniform `[B]` → `[B]`
+    /// logits `[B, V]`, uniform `[B]` → `[B]`
     fn choose(&self, logits: Tensor<2>, uniform: Tensor<1>) -> Tensor<1, Int> {
-        choose_components(guided(logits, self.guidance), uniform, self.preset.nucleus())
+        choose_components(logits, uniform, self.preset.nucleus())
     }
 }
 
@@ -53,17 +52,16 @@ pub trait DrawsPosition: NetworkHead {
     /// The codes, and how often something was not a number.
     ///
     /// # Shapes
-    /// hidden states with the condition and then as many without `[2B, d]` → codes `[B, D]`, `[1]`
-    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>);
+    /// → codes `[B, D]`, `[1]`
+    fn draw(&self, hidden: Hidden, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>);
 }
 
 impl DrawsPosition for MixtureHead {
-    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
+    fn draw(&self, hidden: Hidden, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
         let (known, depth) = (position.count_known(), position.books.depth());
-        let (conditional, unconditional) = self.forward(hidden).halves();
-        let out = MixtureOutput::guided(conditional, unconditional, position.guidance);
+        let out = hidden.mixtures(self);
         let uniform = position.noise.uniform.clone().narrow(1, 0, 1).squeeze_dim(1); // [B]
-        let components = choose_components(out.logits.clone(), uniform, position.preset.nucleus());
+        let components = position.choose(out.logits.clone(), uniform);
         let means = self.component_means(components, out.mixer.clone());
         let temperature = position.preset.temperature as f32;
         let z = out.place(means, position.noise.normal.clone(), temperature) * position.scales[depth]; // [B, H]
@@ -84,19 +82,20 @@ impl DrawsPosition for MixtureHead {
 }
 
 impl DrawsPosition for DepthTransformer {
-    fn draw(&self, hidden: Tensor<2>, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
-        let ([rows, _], device) = (hidden.dims(), hidden.device());
-        let (known, depth, batch) = (position.count_known(), position.books.depth(), rows / 2);
+    fn draw(&self, hidden: Hidden, position: Position) -> (Tensor<2, Int>, Tensor<1, Int>) {
+        let (copies, guidance) = (hidden.copies(), hidden.guidance);
+        let ([rows, _], device) = (hidden.states.dims(), hidden.states.device());
+        let (known, depth, batch) = (position.count_known(), position.books.depth(), rows / copies);
         let mut memory = self.memory(rows, &device);
         let mut broken = Tensor::<1, Int>::zeros([1], &device);
         let mut codes: Vec<Tensor<2, Int>> = Vec::with_capacity(depth); // [B, 1] each
         let mut partial = Tensor::<2>::zeros([batch, position.books.width()], &device);
         for place in 0..depth {
             let seen = match place {
-                0 => Seen::Hidden(hidden.clone()),
-                _ => Seen::Partial((partial.clone() / position.scales[depth]).repeat_dim(0, 2)),
+                0 => Seen::Hidden(hidden.states.clone()),
+                _ => Seen::Partial((partial.clone() / position.scales[depth]).repeat_dim(0, copies)),
             };
-            let logits = self.next(seen, &mut memory, place); // [2B, V]
+            let logits = guided(self.next(seen, &mut memory, place), guidance); // [B, V]
             broken = broken + logits.clone().is_nan().int().sum();
             let code = match place < known {
                 true => position.known.clone().narrow(1, place, 1).squeeze_dim(1),
@@ -143,13 +142,16 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
         if batch == 0 {
             return Codes::new(Vec::new(), positions, depth, self.books.vocabulary());
         }
-        let modulations = self.model.modulations(self.labels(request));
-        let mut memory = self.model.memory(2 * batch, &self.device);
+        let is_guided = self.is_guided(batch);
+        let copies = if is_guided { 2 } else { 1 };
+        let modulations = self.model.modulations(self.labels(request, is_guided));
+        let mut memory = self.model.memory(copies * batch, &self.device);
         let mut previous = Tensor::<2>::zeros([batch, self.books.width()], &self.device);
         let mut broken = Tensor::<1, Int>::zeros([1], &self.device);
         let mut drawn: Vec<Tensor<3, Int>> = Vec::with_capacity(positions); // [B, 1, D] each
         for (place, &masked) in masked.iter().enumerate() {
-            let hidden = self.model.next(previous.repeat_dim(0, 2), &modulations, &mut memory, place);
+            let states = self.model.next(previous.repeat_dim(0, copies), &modulations, &mut memory, place);
+            let guidance = is_guided.then(|| self.preset.guidance_at(place, positions) as f32);
             let known = self.known(request, place, depth - masked);
             let codes = match masked {
                 0 => known,
@@ -157,12 +159,11 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
                     let key =
                         NoiseKey { seed: request.seed, first_index: request.first_index, step: place as u64 };
                     let (codes, unsound) = self.model.head().draw(
-                        hidden,
+                        Hidden { states, guidance },
                         Position {
                             books: self.books,
                             preset: &self.preset,
                             scales,
-                            guidance: self.preset.guidance_at(place, positions) as f32,
                             noise: PositionNoise::draw(key, batch, depth, self.books.width(), &self.device),
                             known,
                         },
@@ -182,9 +183,15 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
         Codes::from_tensor(Tensor::cat(drawn, 1), self.books.vocabulary())
     }
 
-    /// The classes, then as often no condition.
-    fn labels(&self, request: &Request) -> Tensor<1, Int> {
-        let nothing = vec![self.model.no_condition(); request.classes.len()];
+    /// Whether samples run with the condition and without. A single one does so even without guidance: products of one row sum
+    /// in another order than those of more, and a sample must not depend on its batch.
+    fn is_guided(&self, batch: usize) -> bool {
+        self.preset.guidance != 1.0 || batch == 1
+    }
+
+    /// The classes, and where there is guidance as often no condition.
+    fn labels(&self, request: &Request, is_guided: bool) -> Tensor<1, Int> {
+        let nothing = vec![self.model.no_condition(); if is_guided { request.classes.len() } else { 0 }];
         let labels: Vec<i32> = request.classes.iter().chain(&nothing).map(|&label| label as i32).collect();
         Tensor::from_data(labels.as_slice(), &self.device)
     }

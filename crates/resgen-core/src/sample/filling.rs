@@ -19,13 +19,34 @@ pub struct Hidden {
     pub guidance: Option<f32>,
 }
 
-/// uncond + w·(cond − uncond) of rows with the condition and then as many without; exact at w = 0 and 1.
+impl Hidden {
+    /// How many rows a sample's position has.
+    pub(super) fn copies(&self) -> usize {
+        if self.guidance.is_some() { 2 } else { 1 }
+    }
+
+    /// The guided mixtures of the positions.
+    pub(super) fn mixtures(self, head: &MixtureHead) -> MixtureOutput {
+        let out = head.forward(self.states);
+        match self.guidance {
+            Some(scale) => {
+                let (conditional, unconditional) = out.halves();
+                MixtureOutput::guided(conditional, unconditional, scale)
+            }
+            None => out,
+        }
+    }
+}
+
+/// uncond + w·(cond − uncond) of rows with the condition and then as many without; exact at w = 0 and 1. Rows as they are
+/// where there is no guidance.
 ///
 /// # Shapes
 /// `[2N, …]` → `[N, …]`
-pub(super) fn guided<const D: usize>(both: Tensor<D>, guidance: f32) -> Tensor<D> {
+pub(super) fn guided<const D: usize>(both: Tensor<D>, guidance: Option<f32>) -> Tensor<D> {
+    let Some(scale) = guidance else { return both };
     let rows = both.dims()[0] / 2;
-    both.clone().narrow(0, 0, rows) * guidance + both.narrow(0, rows, rows) * (1.0 - guidance)
+    both.clone().narrow(0, 0, rows) * scale + both.narrow(0, rows, rows) * (1.0 - scale)
 }
 
 /// What is proposed.
@@ -87,19 +108,12 @@ impl FillsMasks for MixtureHead {
     fn fill(
         &self,
         density: &MixtureDensity,
-        Hidden { states, guidance }: Hidden,
+        hidden: Hidden,
         noise: Noise,
         preset: &Preset,
         choice_temperature: f32,
     ) -> Filling {
-        let out = self.forward(states);
-        let out = match guidance {
-            Some(scale) => {
-                let (conditional, unconditional) = out.halves();
-                MixtureOutput::guided(conditional, unconditional, scale)
-            }
-            None => out,
-        };
+        let out = hidden.mixtures(self);
         let uniform = noise.uniform.squeeze_dim::<1>(1); // [N]
         let components = choose_components(out.logits.clone(), uniform, preset.nucleus());
         let means = self.component_means(components, out.mixer.clone()); // [N, H]
@@ -134,12 +148,8 @@ impl FillsMasks for CategoricalHead {
     ) -> Filling {
         let [batch, positions, depth] = noise.gumbel.dims();
         let rows = batch * positions;
-        let logits = self.logits(states); // [N or 2N, D, V]
+        let logits = guided(self.logits(states), guidance); // [N, D, V]
         let [_, _, vocabulary] = logits.dims();
-        let logits = match guidance {
-            Some(scale) => guided(logits, scale),
-            None => logits,
-        };
         let logits = logits.reshape([rows * depth, vocabulary]);
         let codes =
             choose_components(logits.clone(), noise.uniform.reshape([rows * depth]), preset.nucleus());

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
-use resgen_core::compare::{Contender, Contest, Report, Study, draw_quality_and_time};
+use resgen_core::compare::{Contender, Contest, Grid, Point, Report, Study, draw_quality_and_time};
 use resgen_core::model::NetworkKind;
+use resgen_core::sample::Preset;
 
 use crate::commands::training::naming_config;
 use crate::context::Context;
@@ -45,7 +46,7 @@ pub struct Arguments {
 /// Where the file, or what it names, cannot be read, or networks are not alike in size; whatever trainings report.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let study = naming_config(&arguments.file, Study::load(&arguments.file))?;
-    let sizes = runs::sizes(&study, context)?;
+    let sizes = naming_config(&arguments.file, runs::sizes(&study, context))?;
     for (contender, (kind, parameters)) in study.generators.iter().zip(&sizes) {
         eprintln!("{}: {}, {parameters} parameters", contender.name, kind.name());
     }
@@ -127,10 +128,6 @@ fn write(report: &Report, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether a generator has steps, and whether it draws embeddings, decide which settings it has.
-fn points(
-    grid: &resgen_core::compare::Grid,
-    preset: resgen_core::sample::Preset,
-    kind: NetworkKind,
-) -> Vec<resgen_core::compare::Point> {
+fn points(grid: &Grid, preset: Preset, kind: NetworkKind) -> Vec<Point> {
     grid.points(preset, kind.is_sequential(), kind.draws_codes())
 }
