@@ -67,7 +67,7 @@ impl Estimate {
         Self {
             value,
             standard_error: Some((value * (1.0 - value) / n).sqrt()),
-            interval: Some([middle - reach, middle + reach]),
+            interval: Some([(middle - reach).max(0.0), (middle + reach).min(1.0)]),
             method: Some(IntervalMethod::Binomial),
         }
     }
