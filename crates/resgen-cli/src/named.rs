@@ -1,6 +1,7 @@
 //! Options whose values have names: the names that configs use too.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use resgen_core::model::NetworkKind;
 use resgen_core::nn::Precision;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -20,4 +21,9 @@ where
 {
     PossibleValuesParser::new(names)
         .try_map(|name| T::deserialize(IntoDeserializer::<Error>::into_deserializer(name)))
+}
+
+/// A parser of the kinds of generator.
+pub fn kind_parser() -> impl TypedValueParser<Value = NetworkKind> {
+    parser(&["resgen", "maskgit", "ar-resgen", "rq-transformer"])
 }

@@ -39,6 +39,9 @@ fn scaling_measures_each_axis_once_and_draws_it() {
     assert_eq!(axis(&found, 0), depth);
     assert_eq!(axis(&found, 1)["name"], "batch B");
 
+    let found = place.json(&[&SMALL[..], &["--axis", "depth", "--kind", "rq-transformer"]].concat());
+    assert_eq!((axis(&found, 0), &axis(&found, 2)["name"]), (depth, &"depth D, rq-transformer".into()));
+
     // Measurements with other settings do not belong beside these.
     place.run(&[&SMALL[..], &["--base", "depth=2"]].concat()).fails(1, &["scaling.json was measured with"]);
     place.run(&[&SMALL[..], &["--base", "size=2"]].concat()).fails(2, &["found `size`"]);

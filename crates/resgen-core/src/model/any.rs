@@ -36,16 +36,22 @@ macro_rules! with_any_network {
 
 pub use with_any_network;
 
+impl AnyNetwork {
+    /// A fresh network, of the kind that its sizes say.
+    pub fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
+        match config.kind {
+            NetworkKind::Resgen => Self::Resgen(Network::new(builder, config)),
+            NetworkKind::Maskgit => Self::Maskgit(Network::new(builder, config)),
+            NetworkKind::ArResgen => Self::ArResgen(Network::new(builder, config)),
+            NetworkKind::RqTransformer => Self::RqTransformer(Network::new(builder, config)),
+        }
+    }
+}
+
 /// How many numbers a network of these sizes learns.
 pub fn parameter_count(config: &NetworkConfig) -> usize {
-    let mut blank = Builder::blank(&Device::flex());
-    let config = config.clone();
-    let shapes = match config.kind {
-        NetworkKind::Resgen => parameters::names_and_shapes(&Resgen::new(&mut blank, config)),
-        NetworkKind::Maskgit => parameters::names_and_shapes(&Maskgit::new(&mut blank, config)),
-        NetworkKind::ArResgen => parameters::names_and_shapes(&ArResgen::new(&mut blank, config)),
-        NetworkKind::RqTransformer => parameters::names_and_shapes(&RqTransformer::new(&mut blank, config)),
-    };
+    let blank = AnyNetwork::new(&mut Builder::blank(&Device::flex()), config.clone());
+    let shapes = with_any_network!(&blank, network => parameters::names_and_shapes(network));
     shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
 }
 

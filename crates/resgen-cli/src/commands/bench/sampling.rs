@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use resgen_core::Error;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{Network, NetworkConfig, NetworkKind, Resgen};
+use resgen_core::model::{AnyNetwork, NetworkConfig, NetworkKind, Stored};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, Precision};
 use resgen_core::rvq::Codebooks;
-use resgen_core::sample::{Preset, Sampler, Samples, sampler};
+use resgen_core::sample::{Preset, Sampler, sampler};
 
 use super::Case;
 use super::prepare::{CLASSES, random_scales};
@@ -17,6 +17,7 @@ use super::quantizer::normal;
 use crate::commands::sample::Drawing;
 use crate::context::{Batch, Context};
 use crate::model;
+use crate::named::kind_parser;
 
 /// Arguments of `bench sample`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ pub struct Arguments {
 /// Arguments of `bench sample-random`.
 #[derive(Debug, clap::Args)]
 pub struct RandomArguments {
+    /// Which generator: resgen, maskgit, ar-resgen or rq-transformer, the last with a third as many blocks along the depth.
+    #[arg(long, default_value = "resgen", value_name = "KIND", value_parser = kind_parser())]
+    kind: NetworkKind,
     /// Width d of the trunk, in heads of 64.
     #[arg(long, default_value = "384", value_name = "D", value_parser = clap::value_parser!(u32).range(64..=16_384))]
     width: u32,
@@ -100,8 +104,8 @@ pub fn run_random(
     measure: impl FnOnce(&mut dyn Case) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (network, books) = arguments.network(&context.device()?)?;
-    let network = precision.of(network);
-    let sampler = network.sampler(&books, arguments.request.over(Preset::default()))?;
+    let network = network.in_precision(precision);
+    let sampler = sampler(&network, &books, arguments.request.over(Preset::default()))?;
     measure(&mut arguments.request.case(sampler, CLASSES, context))
 }
 
@@ -118,7 +122,7 @@ impl RequestArguments {
 }
 
 impl RandomArguments {
-    fn network(&self, device: &Device) -> anyhow::Result<(Resgen, Codebooks)> {
+    fn network(&self, device: &Device) -> anyhow::Result<(AnyNetwork, Codebooks)> {
         let [width, layers, positions, depth, vocabulary, latent] =
             [self.width, self.layers, self.positions, self.depth, self.vocabulary, self.latent]
                 .map(|value| value as usize);
@@ -126,8 +130,8 @@ impl RandomArguments {
             return Err(Error::argument("width", format!("expected a multiple of 64, found {width}")).into());
         }
         let config = NetworkConfig {
-            kind: NetworkKind::Resgen,
-            depth_layers: 0,
+            kind: self.kind,
+            depth_layers: if self.kind == NetworkKind::RqTransformer { layers.div_ceil(3) } else { 0 },
             vocabulary,
             trunk: TrunkConfig { width, layers, heads: width / 64 },
             head: MixtureConfig {
@@ -144,6 +148,6 @@ impl RandomArguments {
         };
         config.validate()?;
         let books = Codebooks::new(normal([depth, vocabulary, latent], 0, device), depth)?;
-        Ok((Resgen::new(&mut Builder::new(0, device), config), books))
+        Ok((AnyNetwork::new(&mut Builder::new(0, device), config), books))
     }
 }

@@ -13,11 +13,13 @@ use anyhow::{Context as _, bail};
 use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
 use resgen_core::eval::{Growth, draw_growths};
+use resgen_core::model::NetworkKind;
 use resgen_core::nn::{Precision, instructions};
 use resgen_core::progress::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
+use crate::named::kind_parser;
 use crate::progress::TerminalProgress;
 
 /// What grows: its name, the option of `bench sample-random` that says it, and its sizes.
@@ -41,6 +43,9 @@ pub struct Arguments {
     /// Measure this axis alone; may be given several times.
     #[arg(long, value_name = "AXIS", value_parser = ["batch", "steps", "depth", "positions", "width"])]
     axis: Vec<String>,
+    /// The generator to measure; may be given several times. By default resgen.
+    #[arg(long, value_name = "KIND", default_value = "resgen", value_parser = kind_parser())]
+    kind: Vec<NetworkKind>,
     /// The size of an axis while others grow, such as width=768; may be given several times.
     #[arg(long, value_name = "AXIS=SIZE", value_parser = base_size)]
     base: Vec<(&'static str, u32)>,
@@ -138,14 +143,20 @@ pub fn run(
     let is_asked =
         |option: &str| arguments.axis.is_empty() || arguments.axis.iter().any(|axis| axis == option);
     let axes: Vec<_> = AXES.into_iter().filter(|(_, option, _)| is_asked(option)).collect();
-    progress.begin("measuring", 0, axes.len() as u64);
-    for (done, (name, option, sizes)) in axes.into_iter().enumerate() {
+    progress.begin("measuring", 0, (axes.len() * arguments.kind.len()) as u64);
+    let kinds = arguments.kind.iter().flat_map(|&kind| axes.iter().map(move |axis| (kind, *axis)));
+    for (done, (kind, (axis, option, sizes))) in kinds.enumerate() {
+        let name = match kind {
+            NetworkKind::Resgen => axis.to_owned(),
+            kind => format!("{axis}, {}", kind.name()),
+        };
         if scaling.axes.iter().all(|axis| axis.name != name) {
-            scaling.axes.push(measure_axis(name, option, sizes, &scaling.settings)?);
+            let (points, name) = (measure_axis(kind, option, sizes, &scaling.settings)?, name.clone());
+            scaling.axes.push(AxisCosts::of(name, points));
             let record = serde_json::to_vec_pretty(&scaling)?;
             write_atomically(&path, |writer| writer.write_all(&record))?;
         }
-        progress.step(done as u64 + 1, name);
+        progress.step(done as u64 + 1, &name);
     }
     progress.end();
     let growths: Vec<Growth> = scaling.axes.iter().map(AxisCosts::growth).collect();
@@ -168,7 +179,12 @@ fn processor() -> String {
     format!("{} ({})", name.map_or(std::env::consts::ARCH, |(_, name)| name), instructions())
 }
 
-fn measure_axis(name: &str, option: &str, sizes: &[u32], settings: &Settings) -> anyhow::Result<AxisCosts> {
+fn measure_axis(
+    kind: NetworkKind,
+    option: &str,
+    sizes: &[u32],
+    settings: &Settings,
+) -> anyhow::Result<Vec<PointCost>> {
     let precision = serde_json::to_value(settings.precision)?;
     let common = ["--precision", precision.as_str().unwrap_or_default(), "--on-request"].map(String::from);
     let mut samplers = Vec::new();
@@ -177,7 +193,8 @@ fn measure_axis(name: &str, option: &str, sizes: &[u32], settings: &Settings) ->
             let value = if other == option { size } else { base };
             [format!("--{other}"), value.to_string()]
         });
-        let words = sized.chain(common.clone()).chain(settings.options.clone());
+        let kind = ["--kind".to_owned(), kind.name().to_owned()];
+        let words = sized.chain(kind).chain(common.clone()).chain(settings.options.clone());
         samplers.push(Sampler::start(words.collect())?);
     }
     let mut times = vec![Vec::new(); sizes.len()];
@@ -193,14 +210,17 @@ fn measure_axis(name: &str, option: &str, sizes: &[u32], settings: &Settings) ->
         let ms_per_sample = sorted[sorted.len() / 2] / f64::from(samples);
         PointCost { size, ms, ms_per_sample, peak_bytes: sampler.peak_bytes() }
     });
-    let mut axis =
-        AxisCosts { name: name.into(), points: points.collect(), exponent: None, last_exponent: None };
-    let growth = axis.growth();
-    (axis.exponent, axis.last_exponent) = (growth.exponent(), growth.last_exponent());
-    Ok(axis)
+    Ok(points.collect())
 }
 
 impl AxisCosts {
+    fn of(name: String, points: Vec<PointCost>) -> Self {
+        let mut axis = Self { name, points, exponent: None, last_exponent: None };
+        let growth = axis.growth();
+        (axis.exponent, axis.last_exponent) = (growth.exponent(), growth.last_exponent());
+        axis
+    }
+
     fn growth(&self) -> Growth {
         let seconds = |point: &PointCost| (f64::from(point.size), point.ms_per_sample / 1e3);
         Growth {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use resgen_core::Result;
-use resgen_core::compare::{Contest, Study, Timing};
+use resgen_core::compare::{Contest, Point, Study, Timing};
+use resgen_core::progress::Progress;
 use resgen_core::sample::{Preset, sampler};
 use resgen_core::train::generator::Generator;
 
@@ -11,7 +12,6 @@ use crate::commands::sample::Drawing;
 use crate::context::{Batch, Context};
 use crate::model;
 use crate::progress::TerminalProgress;
-use resgen_core::progress::Progress;
 
 /// Times every point of the first run of each generator, several times.
 ///
@@ -23,14 +23,8 @@ pub fn time(contests: &mut [Contest], study: &Study, context: &Context) -> anyho
     for contest in contests.iter_mut() {
         let run = &contest.runs[0];
         let generator: Generator = model::generator(&run.model, &device)?;
+        contest.timings = run.points.iter().map(|scored| untimed(&generator, &scored.point)).collect();
         generators.push(generator.in_precision(study.measure.precision));
-        let timing = |scored: &resgen_core::compare::Scored| Timing {
-            point: scored.point.name.clone(),
-            seconds: Vec::new(),
-            passes: passes(&generators[generators.len() - 1], &scored.point.preset)[0],
-            depth_steps: passes(&generators[generators.len() - 1], &scored.point.preset)[1],
-        };
-        contest.timings = run.points.iter().map(timing).collect();
     }
     let batch = study.measure.timing_batch;
     let rounds = study.measure.timing_rounds;
@@ -55,14 +49,15 @@ pub fn time(contests: &mut [Contest], study: &Study, context: &Context) -> anyho
     Ok(())
 }
 
-/// Passes of the transformer along the sequence and steps of that along the depth that a batch takes.
-fn passes(generator: &Generator, preset: &Preset) -> [usize; 2] {
+/// What sampling at a point takes, but for the time.
+fn untimed(generator: &Generator, point: &Point) -> Timing {
     let config = &generator.header.model;
-    match (config.kind.is_sequential(), config.kind.draws_codes()) {
-        (false, _) => [preset.steps, 0],
-        (true, false) => [config.positions, 0],
-        (true, true) => [config.positions, config.positions * config.depth],
-    }
+    let (passes, depth_steps) = match (config.kind.is_sequential(), config.kind.draws_codes()) {
+        (false, _) => (point.preset.steps, 0),
+        (true, false) => (config.positions, 0),
+        (true, true) => (config.positions, config.positions * config.depth),
+    };
+    Timing { point: point.name.clone(), seconds: Vec::new(), passes, depth_steps }
 }
 
 /// Seconds for the codes of one batch.
