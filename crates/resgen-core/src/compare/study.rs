@@ -375,12 +375,12 @@ mod tests {
     fn what_is_wrong_is_named() {
         let wrong = |from: &str, to: &str| load(&TEXT.replace(from, to)).unwrap_err().to_string();
         for (from, to, expected) in [
-            ("[1, 2]", "[]", "seeds: expected at least one"),
-            ("[1, 2]", "[1, 1]", "seeds: a seed stands there twice"),
-            ("samples = 20", "samples = 1", "measure.samples: expected 2 to 10000000, found 1"),
-            ("\"RQ\"", "\"res-gen\"", "generators[1].name: `res-gen` and one before it"),
-            ("\"RQ\"", "\"…\"", "generators[1].name: expected a letter or a digit"),
-            ("set = [", "models = [", "generators[1].models: expected one for each of 2 seeds, found 1"),
+            ("[1, 2]", "[]", "`seeds`: expected at least one"),
+            ("[1, 2]", "[1, 1]", "`seeds`: a seed stands there twice"),
+            ("samples = 20", "samples = 1", "`measure.samples`: expected 2 to 10000000, found 1"),
+            ("\"RQ\"", "\"res-gen\"", "`generators[1].name`: `res-gen` and one before it"),
+            ("\"RQ\"", "\"…\"", "`generators[1].name`: expected a letter or a digit"),
+            ("set = [", "models = [", "`generators[1].models`: expected one for each of 2 seeds, found 1"),
             ("samples = 20", "sample = 20", "did you mean `samples`?"),
         ] {
             let text = wrong(from, to);
