@@ -1,7 +1,7 @@
 //! Ctrl-C and `kill`: the first asks to stop, the second ends the program.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -10,11 +10,17 @@ use signal_hook::flag;
 /// The exit status after a second signal: the work was not done.
 const FAILED: i32 = 1;
 
-/// A flag that the first SIGINT or SIGTERM sets. A second one ends the program at once.
+/// The flag of this process.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// A flag that the first SIGINT or SIGTERM sets, the same for all who ask. A second one ends the program at once.
 ///
 /// # Errors
 /// Where the system takes no handlers.
 pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    if let Some(stop) = STOP.get() {
+        return Ok(Arc::clone(stop));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal must find the flag unset.
@@ -22,5 +28,5 @@ pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .context("no signal handler")?;
     }
-    Ok(stop)
+    Ok(Arc::clone(STOP.get_or_init(|| stop)))
 }

@@ -17,6 +17,7 @@ reference = "pictures"
 floor = "pictures"
 extractor = "runs/features"
 codes = "codes"
+precision = "bf16"
 timing_rounds = 2
 timing_batch = 2
 

@@ -13,6 +13,8 @@ use crate::signal::chart::{
 use crate::signal::text::FONT;
 
 const HEIGHT: u32 = 700;
+/// How far to the right a name may begin.
+const ROOM: i32 = 900;
 
 /// Logarithms of seconds a sample and of the Fréchet distance.
 type Place = (f64, f64);
@@ -68,14 +70,17 @@ fn draw(report: &Report, places: &[Vec<Place>], all: &[Place], root: &Area) -> D
         let color = COLORS[index % COLORS.len()];
         chart.draw_series(places.iter().map(|&place| Circle::new(place, px(5), color.filled())))?;
     }
-    let mut left = 90;
+    let (mut left, mut top) = (90, 18);
     for (index, contest) in report.contests.iter().enumerate() {
         let color = COLORS[index % COLORS.len()];
-        root.draw(&Circle::new((px(left), px(26)), px(5), color.filled()))?;
-        root.draw(&Text::new(contest.name.as_str(), (px(left + 12), px(18)), text(15, INK)))?;
+        root.draw(&Circle::new((px(left), px(top + 8)), px(5), color.filled()))?;
+        root.draw(&Text::new(contest.name.as_str(), (px(left + 12), px(top)), text(15, INK)))?;
         left += 40 + 9 * contest.name.chars().count() as i32;
+        if left > ROOM {
+            (left, top) = (90, top + 18);
+        }
     }
-    root.draw(&Text::new("— no point is better in both", (px(left), px(18)), text(15, FAINT_INK)))?;
+    root.draw(&Text::new("— no point is better in both", (px(left), px(top)), text(15, FAINT_INK)))?;
     Ok(())
 }
 

@@ -188,8 +188,7 @@ impl Report {
         let seeds = self.study.seeds.len();
         writeln!(
             text,
-            "{} samples a point against {}, seen by {} {}. Means over {seeds} trainings with other seeds; in brackets 95 % intervals from how \
-             much these differ. Each generator stands with the point of its grid that has the lowest {}. Seconds a sample: medians of {} \
+            "{} samples a point against {}, seen by {} {}. Means over trainings with {seeds} seeds; in brackets 95 % intervals from how much these differ. Each generator stands with the point of its grid that has the lowest {}. Seconds a sample: medians of {} \
              rounds in turns, {} samples at once, codes alone.\n",
             measure.samples,
             measure.reference.display(),
@@ -225,7 +224,7 @@ impl Report {
             write_timing(text, contest.timing(best))?;
         }
         if !self.floor.is_empty() {
-            write!(text, "| real pictures | | |")?;
+            write!(text, "| real pictures (intervals from pictures) | | |")?;
             for metric in SHOWN {
                 let found = self.floor.iter().find(|result| result.metric == metric);
                 let shown = found.map_or_else(String::new, |found| found.estimate.shown(metric.digits()));
@@ -244,7 +243,12 @@ impl Report {
     }
 
     fn write_effects(&self, text: &mut String) -> std::fmt::Result {
+        let count = |kind| self.contests.iter().filter(|contest| contest.kind == kind).count();
         let at_best = |kind, metric| -> Vec<f64> {
+            // Of two of a kind none stands for it.
+            if count(kind) != 1 {
+                return Vec::new();
+            }
             let of_kind = self.contests.iter().filter(|contest| contest.kind == kind);
             of_kind
                 .flat_map(|contest| {
@@ -376,7 +380,7 @@ pub(super) mod tests {
         let text = report.text();
         // One degree of freedom: 12.7 standard errors.
         assert!(text.contains("| resgen | 1000 | b | 5.500 (-0.853–11.853) |"), "{text}");
-        assert!(text.contains("| real pictures | | | 0.500 |"), "{text}");
+        assert!(text.contains("| real pictures (intervals from pictures) | | | 0.500 |"), "{text}");
         assert!(text.contains("| FD | -4.000 ("), "{text}");
         assert!(text.contains("| resgen | a | 6.500"), "{text}");
     }

@@ -43,7 +43,7 @@ pub struct Study {
 pub struct Measure {
     /// Pictures drawn for every point, classes in turn.
     pub samples: usize,
-    /// Real pictures that training did not see.
+    /// Real pictures to compare with; best those that training did not see.
     pub reference: PathBuf,
     /// The network to look with.
     pub extractor: PathBuf,
@@ -159,7 +159,7 @@ impl Study {
         }
         let Measure { samples, timing_rounds, timing_batch, .. } = self.measure;
         let counts = [
-            ("samples", samples, 2..=10_000_000),
+            ("samples", samples, 4..=10_000_000),
             ("timing_rounds", timing_rounds, 1..=1000),
             ("timing_batch", timing_batch, 1..=65_536),
         ];
@@ -176,6 +176,10 @@ impl Study {
                 let reason =
                     format!("`{}` and one before it have the same letters and digits", contender.name);
                 return Err(Error::config(format!("generators[{index}].name"), reason));
+            }
+            if let Some(key) = self.grid_of(contender).repeated() {
+                let reason = format!("`{}`: a value stands there twice", contender.name);
+                return Err(Error::config(format!("grid.{key}"), reason));
             }
             let count = self.grid_of(contender).count();
             if count > MOST_POINTS {
@@ -220,7 +224,7 @@ impl Study {
                 most.1,
                 least.0.name,
                 least.1,
-                100.0 * self.parameters_within
+                (100.0 * self.parameters_within).round()
             );
             return Err(Error::config("parameters_within", reason));
         }
@@ -254,6 +258,23 @@ impl Contender {
 }
 
 impl Grid {
+    /// The first list with a value that stands there twice: two points would have one folder.
+    fn repeated(&self) -> Option<&'static str> {
+        let twice = |values: &[f64]| (1..values.len()).any(|at| values[..at].contains(&values[at]));
+        let steps: Vec<f64> = self.steps.iter().map(|&steps| steps as f64).collect();
+        let schedules: Vec<f64> = self.schedule.iter().map(|&schedule| f64::from(schedule as u8)).collect();
+        let lists = [
+            ("steps", &steps),
+            ("schedule", &schedules),
+            ("choice_temperature", &self.choice_temperature),
+            ("guidance", &self.guidance),
+            ("temperature", &self.temperature),
+            ("component_temperature", &self.component_temperature),
+            ("top_p", &self.top_p),
+        ];
+        lists.into_iter().find(|(_, values)| twice(values)).map(|(key, _)| key)
+    }
+
     fn count(&self) -> usize {
         let Self { steps, schedule, choice_temperature, guidance, temperature, component_temperature, top_p } =
             self;
@@ -377,11 +398,12 @@ mod tests {
         for (from, to, expected) in [
             ("[1, 2]", "[]", "`seeds`: expected at least one"),
             ("[1, 2]", "[1, 1]", "`seeds`: a seed stands there twice"),
-            ("samples = 20", "samples = 1", "`measure.samples`: expected 2 to 10000000, found 1"),
+            ("samples = 20", "samples = 1", "`measure.samples`: expected 4 to 10000000, found 1"),
             ("\"RQ\"", "\"res-gen\"", "`generators[1].name`: `res-gen` and one before it"),
             ("\"RQ\"", "\"…\"", "`generators[1].name`: expected a letter or a digit"),
             ("set = [", "models = [", "`generators[1].models`: expected one for each of 2 seeds, found 1"),
             ("samples = 20", "sample = 20", "did you mean `samples`?"),
+            ("steps = [4, 8]", "steps = [4, 8, 4]", "`grid.steps`: `Res Gen`: a value stands there twice"),
         ] {
             let text = wrong(from, to);
             assert!(text.contains(expected), "{text}");

@@ -31,7 +31,7 @@ pub struct Arguments {
 /// Arguments of `bench sample-random`.
 #[derive(Debug, clap::Args)]
 pub struct RandomArguments {
-    /// Which generator: resgen, maskgit, ar-resgen or rq-transformer, the last with a third as many blocks along the depth.
+    /// Which generator: resgen, maskgit, ar-resgen or rq-transformer, the last with a sixth of the blocks along the depth.
     #[arg(long, default_value = "resgen", value_name = "KIND", value_parser = kind_parser())]
     kind: NetworkKind,
     /// Width d of the trunk, in heads of 64.
@@ -129,9 +129,11 @@ impl RandomArguments {
         if !width.is_multiple_of(64) {
             return Err(Error::argument("width", format!("expected a multiple of 64, found {width}")).into());
         }
+        let depth_layers = if self.kind == NetworkKind::RqTransformer { layers.div_ceil(6) } else { 0 };
+        let layers = (layers - depth_layers).max(1);
         let config = NetworkConfig {
             kind: self.kind,
-            depth_layers: if self.kind == NetworkKind::RqTransformer { layers.div_ceil(3) } else { 0 },
+            depth_layers,
             vocabulary,
             trunk: TrunkConfig { width, layers, heads: width / 64 },
             head: MixtureConfig {

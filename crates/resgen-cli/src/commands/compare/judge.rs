@@ -1,9 +1,13 @@
 //! What samples are measured with, and what was measured before.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use resgen_core::compare::{Grid, Measure, Point, Run, Scored};
+use resgen_core::data::set::RECORD;
 use resgen_core::data::{PictureSet, SetOptions};
 use resgen_core::eval::images::{MeasureOptions, compare};
 use resgen_core::eval::likelihood::{LikelihoodOptions, likelihood};
@@ -11,6 +15,7 @@ use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind,
 use resgen_core::eval::reference::Reference;
 use resgen_core::features::{Extractor, ExtractorIdentity, InceptionResize};
 use resgen_core::model::with_any_network;
+use resgen_core::nn::Precision;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::workers::Workers;
 
@@ -20,6 +25,7 @@ use crate::commands::eval::loss::codes_for;
 use crate::commands::sample::Order;
 use crate::context::{Batch, Context};
 use crate::progress::TerminalProgress;
+use crate::signals;
 
 /// How often a step of the reverse process is drawn for each signal.
 const ROUNDS: u64 = 2;
@@ -33,6 +39,7 @@ pub struct Judge<'a> {
     workers: Workers,
     device: Device,
     batch: Batch,
+    stop: Arc<AtomicBool>,
 }
 
 impl<'a> Judge<'a> {
@@ -58,7 +65,8 @@ impl<'a> Judge<'a> {
             &mut TerminalProgress::default(),
         )?;
         let (device, batch) = (context.device()?, context.batch(None));
-        Ok(Self { measure, extractor, reference, options, workers, device, batch })
+        let stop = signals::stop_flag()?;
+        Ok(Self { measure, extractor, reference, options, workers, device, batch, stop })
     }
 
     /// The network that looks.
@@ -76,35 +84,40 @@ impl<'a> Judge<'a> {
         Ok(self.look_at(&set)?.findings.results)
     }
 
-    /// Draws the samples of a model at every point and measures them, and its likelihood.
+    /// Draws the samples of a model at every point and measures them, and its likelihood; none where it is asked to stop.
     ///
     /// # Errors
     /// Where the model cannot be read, a point is out of range, or the folder cannot be written.
-    pub fn run(&self, model: &Path, seed: u64, folder: &Path, grid: &Grid) -> anyhow::Result<Run> {
+    pub fn run(&self, model: &Path, seed: u64, folder: &Path, grid: &Grid) -> anyhow::Result<Option<Run>> {
+        let exact = Order::of(model, Precision::F32, seed, &self.device)?;
+        let likelihood = self.likelihood(&exact, &folder.join("likelihood.json"))?;
         let order = Order::of(model, self.measure.precision, seed, &self.device)?;
         let kind = order.generator.header.model.kind;
         let mut scored = Vec::new();
         for point in points(grid, order.generator.header.preset, kind) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let results = self.point(&order, &point, &folder.join(point.folder()))?;
             scored.push(Scored { point, results });
         }
-        Ok(Run {
+        Ok(Some(Run {
             seed,
             model: model.to_owned(),
             fingerprint: order.fingerprint.clone(),
             steps: order.generator.header.step,
-            likelihood: self.likelihood(&order, &folder.join("likelihood.json"))?,
+            likelihood,
             points: scored,
-        })
+        }))
     }
 
     fn point(&self, order: &Order, point: &Point, folder: &Path) -> anyhow::Result<Vec<Measured>> {
         let kept = folder.with_added_extension("json");
-        let made_by = order.record(point.preset)?;
-        if let Some(before) = kept.exists().then(|| Manifest::load(&kept)).transpose()? {
+        let made_by = without_path(order.record(point.preset)?);
+        if let Some(before) = kept_before(&kept).filter(|_| folder.join(RECORD).exists()) {
             let Findings { samples, reference, extractor, results, .. } = before.findings;
             let is_current = samples.count == self.measure.samples
-                && samples.made_by.as_ref() == Some(&made_by)
+                && samples.made_by.map(without_path) == Some(made_by)
                 && reference.fingerprint == self.reference.record().fingerprint
                 && extractor.as_ref() == Some(self.extractor());
             if is_current {
@@ -136,12 +149,6 @@ impl<'a> Judge<'a> {
     fn likelihood(&self, order: &Order, kept: &Path) -> anyhow::Result<Option<Measured>> {
         let Some(path) = &self.measure.codes else { return Ok(None) };
         let (cache, codes, classes) = codes_for(&order.generator, path)?;
-        if let Some(before) = kept.exists().then(|| Manifest::load(kept)).transpose()? {
-            let Findings { samples, reference, results, .. } = before.findings;
-            if samples.fingerprint == order.fingerprint && reference.fingerprint == cache.fingerprint() {
-                return Ok(results.first().copied());
-            }
-        }
         let options = LikelihoodOptions {
             steps: codes.positions() * codes.depth(),
             schedule: MaskingSchedule::Cosine,
@@ -149,6 +156,19 @@ impl<'a> Judge<'a> {
             rounds: ROUNDS,
             seed: 0,
         };
+        let settings: BTreeMap<String, String> =
+            [("options", format!("{options:?}")), ("resgen", env!("CARGO_PKG_VERSION").to_owned())]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+        if let Some(before) = kept_before(kept) {
+            let Findings { samples, reference, results, settings: known, .. } = before.findings;
+            let is_current = samples.fingerprint == order.fingerprint
+                && reference.fingerprint == cache.fingerprint()
+                && known == settings;
+            if is_current {
+                return Ok(results.first().copied());
+            }
+        }
         let (books, all) = (order.generator.tokenizer.books(), (&codes, &classes[..]));
         let found = with_any_network!(&order.generator.model, model => {
             likelihood(model, books, all, &options, &self.workers, &mut TerminalProgress::default())
@@ -165,7 +185,7 @@ impl<'a> Judge<'a> {
         };
         let manifest = Manifest::new(Findings {
             extractor: None,
-            settings: [("rounds".to_owned(), ROUNDS.to_string())].into(),
+            settings,
             samples: record(order.model().to_owned(), SetKind::Model, order.fingerprint.clone()),
             reference: record(path.clone(), SetKind::Codes, cache.fingerprint()),
             results: vec![measured],
@@ -173,4 +193,24 @@ impl<'a> Judge<'a> {
         manifest.save(kept)?;
         Ok(Some(measured))
     }
+}
+
+/// What was measured before, where it can be read.
+fn kept_before(path: &Path) -> Option<Manifest> {
+    match Manifest::load(path) {
+        Ok(found) => Some(found),
+        Err(_) if !path.exists() => None,
+        Err(error) => {
+            eprintln!("note: measured again: {error}");
+            None
+        }
+    }
+}
+
+/// How samples were made, wherever the model lay: its fingerprint tells which it is.
+fn without_path(mut record: serde_json::Value) -> serde_json::Value {
+    if let Some(record) = record.as_object_mut() {
+        record.remove("model");
+    }
+    record
 }

@@ -58,8 +58,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let mut models = Vec::new();
     for contender in &study.generators {
         let Some(found) = runs::models(&study, contender, &arguments.out, context)? else {
-            eprintln!("stopped; the same command goes on");
-            return Ok(());
+            return stopped();
         };
         models.push(found);
     }
@@ -68,7 +67,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     for ((contender, models), (kind, parameters)) in study.generators.iter().zip(&models).zip(sizes) {
         let contest =
             Contest { name: contender.name.clone(), kind, parameters, runs: Vec::new(), timings: Vec::new() };
-        contests.push(measured(contest, &study, contender, models, &judge, &arguments.out)?);
+        match measured(contest, &study, contender, models, &judge, &arguments.out)? {
+            Some(contest) => contests.push(contest),
+            None => return stopped(),
+        }
     }
     timing::time(&mut contests, &study, context)?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -93,13 +95,21 @@ fn measured(
     models: &[PathBuf],
     judge: &Judge,
     out: &Path,
-) -> anyhow::Result<Contest> {
+) -> anyhow::Result<Option<Contest>> {
     let grid = study.grid_of(contender);
     for (&seed, model) in study.seeds.iter().zip(models) {
         let folder = samples_folder(out, contender, seed);
-        contest.runs.push(judge.run(model, seed, &folder, grid)?);
+        match judge.run(model, seed, &folder, grid)? {
+            Some(run) => contest.runs.push(run),
+            None => return Ok(None),
+        }
     }
-    Ok(contest)
+    Ok(Some(contest))
+}
+
+fn stopped() -> anyhow::Result<()> {
+    eprintln!("stopped; the same command goes on");
+    Ok(())
 }
 
 /// Where the samples of a run are.
@@ -122,9 +132,9 @@ fn write(report: &Report, out: &Path) -> anyhow::Result<()> {
         Err(error @ Error::Argument { .. }) => eprintln!("note: no plot: {error}"),
         Err(error) => return Err(error.into()),
     }
-    side_by_side::draw(report, out)?.save_png(out.join("samples.png"))?;
     text += "\n![Samples at the best points, the first seed](samples.png)\n";
-    Ok(write_atomically(out.join("report.md"), |writer| writer.write_all(text.as_bytes()))?)
+    write_atomically(out.join("report.md"), |writer| writer.write_all(text.as_bytes()))?;
+    Ok(side_by_side::draw(report, out)?.save_png(out.join("samples.png"))?)
 }
 
 /// Whether a generator has steps, and whether it draws embeddings, decide which settings it has.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use burn::tensor::Device;
 use resgen_core::compare::{Contender, Study};
 use resgen_core::data::TokenCache;
-use resgen_core::model::{NetworkConfig, NetworkKind, parameter_count};
+use resgen_core::model::{AnyNetwork, NetworkConfig, NetworkKind, parameter_count};
+use resgen_core::nn::parameters::fingerprint;
 use resgen_core::sample::Preset;
 use resgen_core::train::generator::Generator;
 use resgen_core::train::run::Outcome;
@@ -17,37 +19,76 @@ use crate::commands::training::{RunArguments, naming_config};
 use crate::context::Context;
 use crate::model;
 
+/// What a generator is before it is trained, or as it was.
+struct Plan {
+    network: NetworkConfig,
+    preset: Preset,
+    classes: Vec<String>,
+}
+
 /// What each generator is, and how many parameters it has, once it is known that it can be trained and drawn from.
 ///
 /// # Errors
-/// Where a config, a token cache, a tokenizer or a model cannot be read, a config is not right, or a point of the grid is out of range.
+/// Where a config, a token cache, a tokenizer or a model cannot be read, a config is not right, models of a generator or the classes
+/// of two differ, or a point of the grid is out of range.
 pub fn sizes(study: &Study, context: &Context) -> anyhow::Result<Vec<(NetworkKind, usize)>> {
     let device = context.device()?;
-    let size = |contender: &Contender| {
-        let (config, preset) = match contender.models.first() {
-            Some(path) => {
-                let found: Generator = model::generator(path, &device)?;
-                (found.header.model, found.header.preset)
+    let mut first: Option<Vec<String>> = None;
+    let mut sizes = Vec::new();
+    for contender in &study.generators {
+        let plan = match contender.models.is_empty() {
+            true => {
+                let plan = naming_config(&study.config, to_train(study, contender, &device));
+                plan.with_context(|| contender.name.clone())?
             }
-            None => naming_config(&study.config, to_train(study, contender, &device))?,
+            false => trained(contender, &device)?,
         };
-        for point in points(study.grid_of(contender), preset, config.kind) {
+        let network = &plan.network;
+        for point in points(study.grid_of(contender), plan.preset, network.kind) {
             let reason =
                 |error| Error::config("grid", format!("{}, {}: {error}", contender.name, point.name));
-            point.preset.validate(config.positions * config.depth).map_err(reason)?;
+            point.preset.validate(network.positions * network.depth).map_err(reason)?;
         }
-        Ok((config.kind, parameter_count(&config)))
-    };
-    study.generators.iter().map(size).collect()
+        sizes.push((network.kind, parameter_count(network)));
+        if *first.get_or_insert_with(|| plan.classes.clone()) != plan.classes {
+            let reason =
+                format!("`{}` has other classes than `{}`", contender.name, study.generators[0].name);
+            return Err(Error::config("generators", reason).into());
+        }
+    }
+    Ok(sizes)
 }
 
-/// The network of a generator that is not trained yet, and the settings of its sampler.
-fn to_train(study: &Study, contender: &Contender, device: &Device) -> Result<(NetworkConfig, Preset)> {
+fn to_train(study: &Study, contender: &Contender, device: &Device) -> Result<Plan> {
     let experiment = study.experiment(contender, study.seeds[0])?;
     let tokenizer = model::tokenizer(&experiment.codes.tokenizer, device)?;
-    let classes = class_names(&TokenCache::open(&experiment.codes.cache)?).len();
+    let cache = TokenCache::open(&experiment.codes.cache)?;
+    cache.expect_tokenizer(&fingerprint(&tokenizer.tensors()), tokenizer.config())?;
+    let classes = class_names(&cache);
     let scales = vec![1.0; tokenizer.config().depth + 1];
-    Ok((experiment.model.sizes(tokenizer.config(), classes, scales)?, experiment.sample))
+    let network = experiment.model.sizes(tokenizer.config(), classes.len(), scales)?;
+    Ok(Plan { network, preset: experiment.sample, classes })
+}
+
+/// Of models that are taken: all of one make.
+fn trained(contender: &Contender, device: &Device) -> Result<Plan> {
+    let mut plan: Option<Plan> = None;
+    for path in &contender.models {
+        let Generator { header, .. } = model::generator::<AnyNetwork>(path, device)?;
+        let found = Plan { network: header.model, preset: header.preset, classes: header.classes };
+        let plan = plan.get_or_insert(Plan {
+            network: found.network.clone(),
+            preset: found.preset,
+            classes: found.classes.clone(),
+        });
+        // Scales are measured on the codes of each training.
+        let same = NetworkConfig { embedding_scales: plan.network.embedding_scales.clone(), ..found.network };
+        if (&same, &found.preset, &found.classes) != (&plan.network, &plan.preset, &plan.classes) {
+            let what = format!("sizes, classes and settings of {}", path.display());
+            return Err(Error::mismatch(what, "those of the generator's first model", "others"));
+        }
+    }
+    plan.ok_or_else(|| Error::argument("models", "expected at least one, found none"))
 }
 
 /// The model of each seed; none where the training was asked to stop.

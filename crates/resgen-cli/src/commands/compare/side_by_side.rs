@@ -41,9 +41,9 @@ pub fn draw(report: &Report, out: &Path) -> Result<Picture> {
         let path = folder.join(RECORD);
         let text = std::fs::read(&path).map_err(Error::io(&path))?;
         let Record { samples } = serde_json::from_slice(&text).map_err(|error| Error::file(&path, error))?;
-        let shown = spread(&samples);
-        grid = grid.columns(shown.iter().take(COLUMNS).map(|sample| sample.class.clone()));
-        for (index, row) in shown.chunks(COLUMNS).enumerate() {
+        let rows = rows(&samples);
+        grid = grid.columns(rows[0].iter().map(|sample| sample.class.clone()));
+        for (index, row) in rows.iter().enumerate() {
             let label = if index == 0 { format!("{}, {best}", contest.name) } else { String::new() };
             let pictures = row.iter().map(|sample| Picture::open(folder.join(&sample.file)));
             grid = grid.row(label, pictures.collect::<Result<_>>()?);
@@ -53,10 +53,30 @@ pub fn draw(report: &Report, out: &Path) -> Result<Picture> {
 }
 
 /// Some classes spread evenly over all, the same in every row. Classes come in turn in the list.
-fn spread(samples: &[Sample]) -> Vec<&Sample> {
+fn rows(samples: &[Sample]) -> Vec<Vec<&Sample>> {
     let classes = samples.iter().skip(1).take_while(|sample| sample.class != samples[0].class).count() + 1;
     let columns = COLUMNS.min(classes);
-    let rows = (0..ROWS).map(|row| row * classes);
-    let places = rows.flat_map(|first| (0..columns).map(move |column| first + column * classes / columns));
-    places.filter_map(|place| samples.get(place)).collect()
+    let row = |row: usize| {
+        let places = (0..columns).map(|column| row * classes + column * classes / columns);
+        places.filter_map(|place| samples.get(place)).collect()
+    };
+    (0..ROWS).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_a_class() {
+        for classes in [1, 5, 9, 12, 62] {
+            let sample = |index: usize| Sample { file: String::new(), class: (index % classes).to_string() };
+            let samples: Vec<Sample> = (0..3 * classes).map(sample).collect();
+            let rows = rows(&samples);
+            assert_eq!((rows.len(), rows[0].len()), (ROWS, classes.min(COLUMNS)));
+            let names =
+                |row: &Vec<&Sample>| row.iter().map(|sample| sample.class.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&rows[0]), names(&rows[1]), "{classes} classes");
+        }
+    }
 }
