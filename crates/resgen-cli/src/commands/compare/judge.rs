@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
+use resgen_core::Error;
 use resgen_core::compare::{Grid, Measure, Point, Run, Scored};
 use resgen_core::data::set::RECORD;
 use resgen_core::data::{PictureSet, SetOptions};
@@ -89,6 +90,7 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// Where the model cannot be read, a point is out of range, or the folder cannot be written.
     pub fn run(&self, model: &Path, seed: u64, folder: &Path, grid: &Grid) -> anyhow::Result<Option<Run>> {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let exact = Order::of(model, Precision::F32, seed, &self.device)?;
         let likelihood = self.likelihood(&exact, &folder.join("likelihood.json"))?;
         let order = Order::of(model, self.measure.precision, seed, &self.device)?;
