@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::set::RECORD;
-use resgen_core::data::{Layout, PictureFolder};
+use resgen_core::data::{Layout, PictureFolder, spread};
 use resgen_core::progress::Progress;
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
@@ -161,7 +161,7 @@ fn files(paths: &[PathBuf], count: Option<u32>) -> Result<Vec<PathBuf>> {
         let reason = format!("expected at most {total}, the pictures that were named, found {count}");
         return Err(Error::argument("--count", reason));
     }
-    Ok((0..count).map(|index| files[index * total / count].clone()).collect())
+    Ok(spread(total, count).map(|index| files[index].clone()).collect())
 }
 
 fn read(files: &[PathBuf], side: usize) -> Result<Vec<Picture>> {

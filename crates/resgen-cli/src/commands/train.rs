@@ -1,7 +1,7 @@
 //! `train`: a generator on a token cache.
 
 use resgen_core::Error;
-use resgen_core::data::TokenCache;
+use resgen_core::data::{TokenCache, spread};
 use resgen_core::model::{ArResgen, Maskgit, NetworkKind, Resgen, RqTransformer};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
@@ -92,9 +92,7 @@ fn train_kind<M: Trainable>(
 
 /// Codes spread evenly over the cache.
 fn some_codes(cache: &TokenCache) -> resgen_core::Result<Codes> {
-    let count = MEASURED.min(cache.len());
-    let signals: Vec<usize> = (0..count).map(|index| index * cache.len() / count).collect();
-    cache.codes(&signals)
+    cache.codes(&spread(cache.len(), MEASURED).collect::<Vec<_>>())
 }
 
 /// Names of the classes, one where signals have none.

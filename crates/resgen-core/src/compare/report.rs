@@ -188,8 +188,9 @@ impl Report {
         let seeds = self.study.seeds.len();
         writeln!(
             text,
-            "{} samples a point against {}, seen by {} {}. Means over trainings with {seeds} seeds; in brackets 95 % intervals from how much these differ. Each generator stands with the point of its grid that has the lowest {}. Seconds a sample: medians of {} \
-             rounds in turns, {} samples at once, codes alone.\n",
+            "{} samples a point against {}, seen by {} {}. Means over trainings with {seeds} seeds; in brackets 95 % intervals from \
+             how much these differ. Each generator stands with the point of its grid that has the lowest {}. Seconds a sample: medians \
+             of {} rounds in turns, {} samples at once, codes alone.\n",
             measure.samples,
             measure.reference.display(),
             self.extractor.name,
@@ -243,19 +244,12 @@ impl Report {
     }
 
     fn write_effects(&self, text: &mut String) -> std::fmt::Result {
-        let count = |kind| self.contests.iter().filter(|contest| contest.kind == kind).count();
         let at_best = |kind, metric| -> Vec<f64> {
+            let mut of_kind = self.contests.iter().filter(|contest| contest.kind == kind);
             // Of two of a kind none stands for it.
-            if count(kind) != 1 {
-                return Vec::new();
-            }
-            let of_kind = self.contests.iter().filter(|contest| contest.kind == kind);
-            of_kind
-                .flat_map(|contest| {
-                    let best = contest.best().unwrap_or_default();
-                    contest.runs.iter().filter_map(move |run| run.value(best, metric))
-                })
-                .collect()
+            let (Some(contest), None) = (of_kind.next(), of_kind.next()) else { return Vec::new() };
+            let best = contest.best().unwrap_or_default();
+            contest.runs.iter().filter_map(|run| run.value(best, metric)).collect()
         };
         let found: Vec<_> = SHOWN
             .iter()

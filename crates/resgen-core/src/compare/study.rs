@@ -260,19 +260,16 @@ impl Contender {
 impl Grid {
     /// The first list with a value that stands there twice: two points would have one folder.
     fn repeated(&self) -> Option<&'static str> {
-        let twice = |values: &[f64]| (1..values.len()).any(|at| values[..at].contains(&values[at]));
-        let steps: Vec<f64> = self.steps.iter().map(|&steps| steps as f64).collect();
-        let schedules: Vec<f64> = self.schedule.iter().map(|&schedule| f64::from(schedule as u8)).collect();
         let lists = [
-            ("steps", &steps),
-            ("schedule", &schedules),
-            ("choice_temperature", &self.choice_temperature),
-            ("guidance", &self.guidance),
-            ("temperature", &self.temperature),
-            ("component_temperature", &self.component_temperature),
-            ("top_p", &self.top_p),
+            ("steps", has_twice(&self.steps)),
+            ("schedule", has_twice(&self.schedule)),
+            ("choice_temperature", has_twice(&self.choice_temperature)),
+            ("guidance", has_twice(&self.guidance)),
+            ("temperature", has_twice(&self.temperature)),
+            ("component_temperature", has_twice(&self.component_temperature)),
+            ("top_p", has_twice(&self.top_p)),
         ];
-        lists.into_iter().find(|(_, values)| twice(values)).map(|(key, _)| key)
+        lists.into_iter().find(|(_, is_repeated)| *is_repeated).map(|(key, _)| key)
     }
 
     fn count(&self) -> usize {
@@ -322,6 +319,10 @@ impl Point {
     pub fn folder(&self) -> String {
         self.name.replace(", ", "_").replace(' ', "-")
     }
+}
+
+fn has_twice<T: PartialEq>(values: &[T]) -> bool {
+    values.iter().enumerate().any(|(at, value)| values[..at].contains(value))
 }
 
 fn vary<T: Copy + std::fmt::Debug>(

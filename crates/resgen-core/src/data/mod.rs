@@ -11,6 +11,7 @@ mod prefetch;
 pub mod set;
 mod sheet;
 pub mod source;
+mod spread;
 mod walk;
 
 pub use cache::{CacheOptions, TokenCache};
@@ -20,3 +21,4 @@ pub use loader::{Batch, Loader, LoaderOptions};
 pub use pass::{Pass, PassBatch, PassOptions};
 pub use set::{Levels, PictureSet, SetOptions};
 pub use source::CacheLimit;
+pub use spread::spread;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::archive::{Archive, LABELS};
 use super::folder::{Layout, PictureFolder};
 use super::prefetch::Prefetch;
+use super::spread::spread;
 use crate::error::{Error, Result};
 use crate::signal::resize::center_crop;
 use crate::signal::{Picture, decode};
@@ -101,7 +102,7 @@ impl PictureSet {
                 format!("expected 1 to {total}, the pictures in {}, found {count}", self.path.display());
             return Err(Error::argument("samples", reason));
         }
-        *files = Arc::new((0..count).map(|index| files[index * total / count].clone()).collect());
+        *files = Arc::new(spread(total, count).map(|index| files[index].clone()).collect());
         Ok(self)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::spread::spread;
 use crate::data::PictureFolder;
 use crate::error::Result;
 use crate::signal::Picture;
@@ -36,12 +37,6 @@ pub(super) fn choose(folder: &PictureFolder, rows: usize, columns: usize) -> Vec
         .collect()
 }
 
-/// At most `most` of the numbers below `count`, evenly spread.
-fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
-    let shown = count.min(most);
-    (0..shown).map(move |at| at * count / shown)
-}
-
 /// The items of all rows.
 pub(super) fn items(rows: &[SheetRow]) -> impl Iterator<Item = usize> {
     rows.iter().flat_map(|row| &row.items).copied()
@@ -64,16 +59,4 @@ pub(super) fn draw(
         grid.row(&row.label, pictures)
     };
     rows.iter().fold(Grid::new(title), add).draw().map(Some)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spread;
-
-    #[test]
-    fn a_spread_is_even_and_never_more_than_there_is() {
-        assert_eq!(spread(10, 4).collect::<Vec<_>>(), [0, 2, 5, 7]);
-        assert_eq!(spread(3, 8).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(spread(0, 8).count() + spread(8, 0).count(), 0);
-    }
 }

@@ -11,18 +11,17 @@ use resgen_core::compare::{Grid, Measure, Point, Run, Scored};
 use resgen_core::data::set::RECORD;
 use resgen_core::data::{PictureSet, SetOptions};
 use resgen_core::eval::images::{MeasureOptions, compare};
-use resgen_core::eval::likelihood::{LikelihoodOptions, likelihood};
-use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind, SetRecord};
+use resgen_core::eval::likelihood::LikelihoodOptions;
+use resgen_core::eval::manifest::{Findings, Manifest, Measured, SetKind, SetRecord};
 use resgen_core::eval::reference::Reference;
 use resgen_core::features::{Extractor, ExtractorIdentity, InceptionResize};
-use resgen_core::model::with_any_network;
 use resgen_core::nn::Precision;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::workers::Workers;
 
 use super::points;
 use crate::commands::eval::images::{extractor, looked_at};
-use crate::commands::eval::loss::codes_for;
+use crate::commands::eval::loss::{bits_per_token, codes_for};
 use crate::commands::sample::Order;
 use crate::context::{Batch, Context};
 use crate::progress::TerminalProgress;
@@ -171,16 +170,11 @@ impl<'a> Judge<'a> {
                 return Ok(results.first().copied());
             }
         }
-        let (books, all) = (order.generator.tokenizer.books(), (&codes, &classes[..]));
-        let found = with_any_network!(&order.generator.model, model => {
-            likelihood(model, books, all, &options, &self.workers, &mut TerminalProgress::default())
-        })?;
-        let metric = if found.is_exact { Metric::BitsPerToken } else { Metric::BitsPerTokenBound };
-        let measured = Measured::whole(metric, found.bits_per_token, found.signals);
+        let measured = bits_per_token(&order.generator, (&codes, &classes), &options, &self.workers)?;
         let record = |path: PathBuf, kind, fingerprint| SetRecord {
             path,
             kind,
-            count: found.signals,
+            count: measured.count,
             size: None,
             fingerprint,
             made_by: None,

@@ -65,12 +65,16 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let floor = judge.floor()?;
     let mut contests = Vec::new();
     for ((contender, models), (kind, parameters)) in study.generators.iter().zip(&models).zip(sizes) {
-        let contest =
-            Contest { name: contender.name.clone(), kind, parameters, runs: Vec::new(), timings: Vec::new() };
-        match measured(contest, &study, contender, models, &judge, &arguments.out)? {
-            Some(contest) => contests.push(contest),
-            None => return stopped(),
+        let mut runs = Vec::new();
+        for (&seed, model) in study.seeds.iter().zip(models) {
+            let folder = samples_folder(&arguments.out, contender, seed);
+            match judge.run(model, seed, &folder, study.grid_of(contender))? {
+                Some(run) => runs.push(run),
+                None => return stopped(),
+            }
         }
+        let name = contender.name.clone();
+        contests.push(Contest { name, kind, parameters, runs, timings: Vec::new() });
     }
     timing::time(&mut contests, &study, context)?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -86,25 +90,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     context.output.print(&report, |report| {
         format!("{}\n{}", report.text().trim_end(), arguments.out.join("report.md").display())
     })
-}
-
-fn measured(
-    mut contest: Contest,
-    study: &Study,
-    contender: &Contender,
-    models: &[PathBuf],
-    judge: &Judge,
-    out: &Path,
-) -> anyhow::Result<Option<Contest>> {
-    let grid = study.grid_of(contender);
-    for (&seed, model) in study.seeds.iter().zip(models) {
-        let folder = samples_folder(out, contender, seed);
-        match judge.run(model, seed, &folder, grid)? {
-            Some(run) => contest.runs.push(run),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(contest))
 }
 
 fn stopped() -> anyhow::Result<()> {

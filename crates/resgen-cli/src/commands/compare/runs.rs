@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::model;
 
 /// What a generator is before it is trained, or as it was.
+#[derive(Clone, PartialEq)]
 struct Plan {
     network: NetworkConfig,
     preset: Preset,
@@ -75,15 +76,11 @@ fn trained(contender: &Contender, device: &Device) -> Result<Plan> {
     let mut plan: Option<Plan> = None;
     for path in &contender.models {
         let Generator { header, .. } = model::generator::<AnyNetwork>(path, device)?;
-        let found = Plan { network: header.model, preset: header.preset, classes: header.classes };
-        let plan = plan.get_or_insert(Plan {
-            network: found.network.clone(),
-            preset: found.preset,
-            classes: found.classes.clone(),
-        });
+        let mut found = Plan { network: header.model, preset: header.preset, classes: header.classes };
+        let first = plan.get_or_insert_with(|| found.clone());
         // Scales are measured on the codes of each training.
-        let same = NetworkConfig { embedding_scales: plan.network.embedding_scales.clone(), ..found.network };
-        if (&same, &found.preset, &found.classes) != (&plan.network, &plan.preset, &plan.classes) {
+        found.network.embedding_scales.clone_from(&first.network.embedding_scales);
+        if found != *first {
             let what = format!("sizes, classes and settings of {}", path.display());
             return Err(Error::mismatch(what, "those of the generator's first model", "others"));
         }

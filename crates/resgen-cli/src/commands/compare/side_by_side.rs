@@ -4,6 +4,7 @@ use std::path::Path;
 
 use resgen_core::compare::{Report, Scored};
 use resgen_core::data::set::RECORD;
+use resgen_core::data::spread;
 use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use resgen_core::{Error, Result};
@@ -55,9 +56,8 @@ pub fn draw(report: &Report, out: &Path) -> Result<Picture> {
 /// Some classes spread evenly over all, the same in every row. Classes come in turn in the list.
 fn rows(samples: &[Sample]) -> Vec<Vec<&Sample>> {
     let classes = samples.iter().skip(1).take_while(|sample| sample.class != samples[0].class).count() + 1;
-    let columns = COLUMNS.min(classes);
     let row = |row: usize| {
-        let places = (0..columns).map(|column| row * classes + column * classes / columns);
+        let places = spread(classes, COLUMNS).map(|class| row * classes + class);
         places.filter_map(|place| samples.get(place)).collect()
     };
     (0..ROWS).map(row).collect()

@@ -198,16 +198,28 @@ pub fn run_likelihood(arguments: &LikelihoodArguments, context: &Context) -> any
         seed: asked.seed,
     };
     let workers = Workers::new(context.at_once())?;
-    let mut progress = TerminalProgress::default();
-    let (books, codes) = (loaded.generator.tokenizer.books(), (&loaded.codes, &loaded.classes[..]));
-    let found = with_any_network!(&loaded.generator.model, model => {
-        likelihood(model, books, codes, &options, &workers, &mut progress)
-    })?;
-    drop(progress);
-    let metric = if found.is_exact { Metric::BitsPerToken } else { Metric::BitsPerTokenBound };
+    let codes = (&loaded.codes, &loaded.classes[..]);
+    let found = bits_per_token(&loaded.generator, codes, &options, &workers)?;
     let settings = [("steps", options.steps.to_string()), ("rounds", options.rounds.to_string())];
-    let results = vec![Measured::whole(metric, found.bits_per_token, found.signals)];
-    asked.report(&loaded, &settings, results, context)
+    asked.report(&loaded, &settings, vec![found], context)
+}
+
+/// The bits that a generator needs for a code, or a bound of them.
+///
+/// # Errors
+/// As [`likelihood`].
+pub fn bits_per_token(
+    generator: &Generator,
+    codes: (&Codes, &[usize]),
+    options: &LikelihoodOptions,
+    workers: &Workers,
+) -> resgen_core::Result<Measured> {
+    let books = generator.tokenizer.books();
+    let found = with_any_network!(&generator.model, model => {
+        likelihood(model, books, codes, options, workers, &mut TerminalProgress::default())
+    })?;
+    let metric = if found.is_exact { Metric::BitsPerToken } else { Metric::BitsPerTokenBound };
+    Ok(Measured::whole(metric, found.bits_per_token, found.signals))
 }
 
 /// A token cache with its codes, and with the number that a generator has for the class of each signal.

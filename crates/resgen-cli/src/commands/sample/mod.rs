@@ -69,6 +69,14 @@ pub struct Arguments {
 /// What was drawn, and how: the content of samples.json.
 #[derive(Debug, Serialize)]
 pub struct Drawn {
+    #[serde(flatten)]
+    how: How,
+    samples: Vec<Sample>,
+}
+
+/// How samples are drawn.
+#[derive(Debug, Serialize)]
+struct How {
     model: PathBuf,
     /// Of the model's weights, as `resgen inspect` shows it.
     fingerprint: String,
@@ -79,7 +87,6 @@ pub struct Drawn {
     precision: Precision,
     settings: Preset,
     grid: PathBuf,
-    samples: Vec<Sample>,
 }
 
 /// One picture.
@@ -143,8 +150,8 @@ impl Order {
         })
     }
 
-    fn drawn(&self, settings: Preset, samples: Vec<Sample>) -> Drawn {
-        Drawn {
+    fn how(&self, settings: Preset) -> How {
+        How {
             model: self.model.clone(),
             fingerprint: self.fingerprint.clone(),
             step: self.generator.header.step,
@@ -153,7 +160,6 @@ impl Order {
             precision: self.precision,
             settings,
             grid: "grid.png".into(),
-            samples,
         }
     }
 
@@ -167,11 +173,7 @@ impl Order {
     /// # Errors
     /// None that has been seen: the record is plain.
     pub fn record(&self, settings: Preset) -> anyhow::Result<serde_json::Value> {
-        let mut record = serde_json::to_value(self.drawn(settings, Vec::new()))?;
-        if let Some(record) = record.as_object_mut() {
-            record.remove("samples");
-        }
-        Ok(record)
+        Ok(serde_json::to_value(self.how(settings))?)
     }
 
     /// Draws a picture for each label into a folder, with a grid of them by class and a record of how they were drawn.
@@ -211,7 +213,8 @@ impl Order {
             class: header.classes[class].clone(),
             index,
         };
-        let result = self.drawn(settings, labels.iter().enumerate().map(sample).collect());
+        let samples = labels.iter().enumerate().map(sample).collect();
+        let result = Drawn { how: self.how(settings), samples };
         let record = serde_json::to_vec_pretty(&result)?;
         write_atomically(out.join(RECORD), |writer| writer.write_all(&record))?;
         Ok(result)
