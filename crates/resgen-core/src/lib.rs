@@ -27,6 +27,7 @@ pub mod head;
 
 pub mod model;
 pub mod tokenizer;
+pub mod vocoder;
 
 pub mod sample;
 

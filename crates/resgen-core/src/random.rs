@@ -38,6 +38,8 @@ pub enum Purpose {
     Synthetic = 11,
     /// Noise on the embeddings that a generator learns to predict.
     TargetNoise = 12,
+    /// The phases that a search for sound begins with.
+    Phase = 13,
 }
 
 /// The stream named by (`seed`, `purpose`, `index`, `step`).

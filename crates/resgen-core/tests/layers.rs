@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["signal", "nn"],
     &["features", "rvq", "condition", "head"],
     &["mask"],
-    &["tokenizer", "model"],
+    &["tokenizer", "model", "vocoder"],
     &["sample"],
     &["data", "train", "eval"],
     &["compare"],

@@ -1,4 +1,4 @@
-//! Pictures in and out.
+//! Pictures and sound in and out.
 
 mod canvas;
 pub(crate) mod chart;
@@ -6,7 +6,9 @@ pub mod decode;
 pub mod draw;
 pub mod image;
 mod jpeg;
+pub mod mel;
 pub mod resize;
+pub mod sound;
 pub mod text;
 
 pub use image::Picture;
