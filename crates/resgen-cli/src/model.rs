@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use resgen_core::features::ClassifierHeader;
 use resgen_core::model::Stored;
 use resgen_core::nn::parameters::NamedTensors;
-use resgen_core::tokenizer::ImageTokenizer;
+use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
 use resgen_core::train::generator::{Generator, GeneratorHeader};
 use resgen_core::train::model_file::{self, ModelFile};
@@ -47,7 +47,10 @@ pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
     let (config, prefix) = if kind(&file.header) == GENERATOR {
         (with_header::<GeneratorHeader>(&path, &file.header, GENERATOR)?.tokenizer, "tokenizer.")
     } else {
-        (with_header::<TokenizerHeader>(&path, &file.header, "tokenizer")?.tokenizer, "")
+        (
+            with_header::<TokenizerHeader<ImageTokenizerConfig>>(&path, &file.header, "tokenizer")?.tokenizer,
+            "",
+        )
     };
     ImageTokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(&path, error))
 }

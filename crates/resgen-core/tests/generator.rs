@@ -14,7 +14,7 @@ use resgen_core::rvq::{Codebooks, Codes, Sharing};
 use resgen_core::sample::{Preset, Request};
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
-use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use resgen_core::tokenizer::{Autoencode, ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::generator::{
     Generator, GeneratorLearner, GeneratorParts, ModelConfig, Objective, Trainable, TrunkSize,
     embedding_scales,

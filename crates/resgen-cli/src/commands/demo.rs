@@ -165,12 +165,13 @@ fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, MixtureHead>, se
     let total = generator.model.sizes().positions * generator.model.sizes().depth;
     let shown: Vec<usize> =
         (1..=STATES).map(|state| state * states.len() / STATES).filter(|&state| state > 0).collect();
+    let tokenizer = &generator.tokenizer;
     let (mut labels, mut revealed, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
     for step in shown {
         let (codes, masked) = &states[step - 1];
         labels.push(format!("step {step}: {} of {total}", total - masked.iter().sum::<usize>()));
-        revealed.extend(preview::pictures(generator.tokenizer.decode_visible(codes, masked)?)?);
-        guesses.extend(preview::pictures(generator.tokenizer.decode(codes)?)?);
+        revealed.extend(tokenizer.pictures(tokenizer.decode_visible(codes, masked)?)?);
+        guesses.extend(tokenizer.pictures(tokenizer.decode(codes)?)?);
     }
     Ok(Grid::new("One picture being unmasked")
         .columns(labels)

@@ -11,7 +11,7 @@ use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use resgen_core::signal::resize::center_crop;
 use resgen_core::tokenizer::ImageTokenizer;
-use resgen_core::train::preview::{doublings, pictures};
+use resgen_core::train::preview::doublings;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
@@ -187,7 +187,7 @@ fn decode(
     let values: Vec<f32> = originals.iter().flat_map(Picture::to_unit).collect();
     let data = TensorData::new(values, [originals.len(), 3, side, side]);
     let codes = tokenizer.encode(Tensor::from_data(data, device))?;
-    depths.iter().map(|&depth| pictures(tokenizer.decode(&codes.truncated(depth)?)?)).collect()
+    depths.iter().map(|&depth| tokenizer.pictures(tokenizer.decode(&codes.truncated(depth)?)?)).collect()
 }
 
 fn squared_error(a: &Picture, b: &Picture) -> u64 {

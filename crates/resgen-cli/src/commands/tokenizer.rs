@@ -1,6 +1,7 @@
 //! `tokenizer train` and `tokenizer reconstruct`.
 
 use resgen_core::data::{Loader, LoaderOptions};
+use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::train::config::TokenizerExperiment;
 use resgen_core::train::pictures::PictureSource;
 use resgen_core::train::preview;
@@ -65,7 +66,7 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
         Some(heldout) => preview::samples(&*scan(heldout, experiment.data.layout)?, size, PREVIEWED),
         None => Vec::new(),
     };
-    let learner = TokenizerLearner::new(
+    let learner = TokenizerLearner::<Autoencoder>::new(
         experiment.tokenizer.clone(),
         experiment.losses.clone(),
         &experiment.train,

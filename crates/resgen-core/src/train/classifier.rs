@@ -13,7 +13,7 @@ use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
 use super::scalar;
-use super::tokenizer::PictureBatch;
+use super::tokenizer::SignalBatch;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
 use crate::features::{Classifier, ClassifierConfig, ClassifierHeader, ClassifierKind};
@@ -91,7 +91,7 @@ impl ClassifierLearner {
 }
 
 impl Learner for ClassifierLearner {
-    type Batch = PictureBatch;
+    type Batch = SignalBatch;
     type Part = ClassifierPart;
     const COLUMNS: &'static [&'static str] = &["loss", "accuracy", "gradient_norm", "learning_rate"];
 
@@ -103,9 +103,9 @@ impl Learner for ClassifierLearner {
         ]
     }
 
-    fn part(&self, _: u64, batch: PictureBatch) -> Result<ClassifierPart> {
+    fn part(&self, _: u64, batch: SignalBatch) -> Result<ClassifierPart> {
         let (count, side) = (batch.classes.len(), self.config.resolution);
-        let pixels = Tensor::from_data(TensorData::new(batch.pixels, [count, 3, side, side]), &self.device);
+        let pixels = Tensor::from_data(TensorData::new(batch.values, [count, 3, side, side]), &self.device);
         let classes: Vec<i32> = batch.classes.iter().map(|&class| class as i32).collect();
         let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, [count, 1]), &self.device);
 

@@ -13,7 +13,7 @@ use crate::data::Layout;
 use crate::error::{Error, Result, nearest};
 use crate::sample::Preset;
 use crate::signal::resize::{Crop, Flip};
-use crate::tokenizer::ImageTokenizerConfig;
+use crate::tokenizer::{ImageTokenizerConfig, TokenizerConfig};
 
 /// Pictures to learn from: the `[data]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Micro-batches of pictures from a folder.
 
 use super::learner::BatchSource;
-use super::tokenizer::PictureBatch;
+use super::tokenizer::SignalBatch;
 use crate::data::Loader;
 use crate::error::Result;
 
@@ -19,9 +19,9 @@ impl PictureSource {
 }
 
 impl BatchSource for PictureSource {
-    type Batch = PictureBatch;
+    type Batch = SignalBatch;
 
-    fn batches(&mut self, step: u64) -> Result<Vec<PictureBatch>> {
+    fn batches(&mut self, step: u64) -> Result<Vec<SignalBatch>> {
         if let Some(loader) = self.loader.take() {
             self.loader = Some(if loader.step() == step { loader } else { loader.start_at(step) });
         }
@@ -31,8 +31,8 @@ impl BatchSource for PictureSource {
         let size = pictures / parts;
         let values = batch.pixels.len() / parts;
         let cut = batch.pixels.chunks(values).zip(batch.classes.chunks(size)).enumerate();
-        let part = |(part, (pixels, classes)): (usize, (&[f32], &[u32]))| PictureBatch {
-            pixels: pixels.to_vec(),
+        let part = |(part, (pixels, classes)): (usize, (&[f32], &[u32]))| SignalBatch {
+            values: pixels.to_vec(),
             classes: classes.to_vec(),
             first: part * size,
         };

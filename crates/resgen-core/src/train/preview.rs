@@ -7,21 +7,21 @@ use crate::error::Result;
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::signal::resize::center_crop;
-use crate::tokenizer::ImageTokenizer;
+use crate::tokenizer::{Autoencode, Tokenizer};
 
-/// Pictures and their approximations at depth 1, 2, 4, … and D, a column a picture.
+/// Signals and their approximations at depth 1, 2, 4, … and D, a column a signal.
 ///
 /// # Shapes
-/// pixels `[B, 3, S, S]`
+/// `[B, C, h, w]`
 ///
 /// # Errors
-/// Where the pictures do not fit the tokenizer.
-pub fn reconstructions(tokenizer: &ImageTokenizer, pixels: Tensor<4>) -> Result<Picture> {
-    let codes = tokenizer.encode(pixels.clone())?;
-    let mut grid = Grid::new("").row("original", pictures(pixels)?);
+/// Where the signals do not fit the tokenizer.
+pub fn reconstructions<A: Autoencode>(tokenizer: &Tokenizer<A>, signals: Tensor<4>) -> Result<Picture> {
+    let codes = tokenizer.encode(signals.clone())?;
+    let mut grid = Grid::new("").row("original", A::pictures(signals)?);
     for depth in doublings(codes.depth()) {
         let decoded = tokenizer.decode(&codes.truncated(depth)?)?;
-        grid = grid.row(format!("depth {depth}"), pictures(decoded)?);
+        grid = grid.row(format!("depth {depth}"), A::pictures(decoded)?);
     }
     grid.draw()
 }
@@ -45,20 +45,6 @@ pub fn doublings(depth: usize) -> Vec<usize> {
         std::iter::successors(Some(1), |d| Some(2 * d)).take_while(|&d| d < depth).collect();
     depths.push(depth);
     depths
-}
-
-/// # Shapes
-/// `[B, 3, S, S]` in [−1, 1], values beyond are clamped
-///
-/// # Errors
-/// Where the device cannot be read.
-pub fn pictures(pixels: Tensor<4>) -> Result<Vec<Picture>> {
-    let [_, channels, height, width] = pixels.dims();
-    let values = pixels.try_into_vec_as::<f32>().map_err(crate::Error::device)?;
-    values
-        .chunks(channels * height * width)
-        .map(|values| Picture::from_unit(values, width as u32, height as u32))
-        .collect()
 }
 
 #[cfg(test)]

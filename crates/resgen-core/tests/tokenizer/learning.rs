@@ -1,7 +1,7 @@
 //! A tokenizer learns what its pictures are made of.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use resgen_core::tokenizer::ImageTokenizer;
+use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::log::ScalarTable;
 use resgen_core::train::model_file::ModelFile;
 use resgen_core::train::run::Outcome;
@@ -34,7 +34,7 @@ fn a_tiny_tokenizer_beats_every_constant_picture() {
     assert!(skipped.is_empty(), "{skipped:?}");
     assert!(trained.notes.iter().any(|note| note.contains("k-means")), "{:?}", trained.notes);
 
-    let file = ModelFile::<TokenizerHeader>::load(model).unwrap();
+    let file = ModelFile::<TokenizerHeader<ImageTokenizerConfig>>::load(model).unwrap();
     let tokenizer = ImageTokenizer::load(file.header.tokenizer, &file.tensors, "", &Device::flex()).unwrap();
     let pixels = held_out(64);
     let decoded = tokenizer.decode(&tokenizer.encode(pixels.clone()).unwrap()).unwrap();

@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use rectangles::Rectangles;
 use resgen_core::progress::Progress;
 use resgen_core::tokenizer::ImageTokenizerConfig;
+use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
 use resgen_core::train::tokenizer::TokenizerLearner;
 
@@ -33,7 +34,7 @@ struct Training {
 
 /// What a training leaves.
 struct Trained {
-    learner: TokenizerLearner,
+    learner: TokenizerLearner<Autoencoder>,
     outcome: Outcome,
     notes: Vec<String>,
 }

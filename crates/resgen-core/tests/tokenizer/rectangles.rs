@@ -3,7 +3,7 @@
 use resgen_core::error::Result;
 use resgen_core::random::{Purpose, index_below, stream};
 use resgen_core::train::learner::BatchSource;
-use resgen_core::train::tokenizer::PictureBatch;
+use resgen_core::train::tokenizer::SignalBatch;
 
 pub const SIDE: usize = 16;
 const CELL: usize = 4;
@@ -19,9 +19,9 @@ pub struct Rectangles {
 }
 
 impl BatchSource for Rectangles {
-    type Batch = PictureBatch;
+    type Batch = SignalBatch;
 
-    fn batches(&mut self, step: u64) -> Result<Vec<PictureBatch>> {
+    fn batches(&mut self, step: u64) -> Result<Vec<SignalBatch>> {
         let size = self.batch / self.micro_batches;
         let part = |part: usize| {
             let first = part * size;
@@ -30,7 +30,7 @@ impl BatchSource for Rectangles {
             if self.broken == Some(step) && part + 1 == self.micro_batches {
                 pixels.iter_mut().rev().take(3 * SIDE * SIDE).for_each(|value| *value = f32::NAN);
             }
-            PictureBatch { pixels, classes: Vec::new(), first }
+            SignalBatch { values: pixels, classes: Vec::new(), first }
         };
         Ok((0..self.micro_batches).map(part).collect())
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use resgen_core::nn::parameters::fingerprint;
+use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::train::learner::Learner;
 use resgen_core::train::log::ScalarTable;
 use resgen_core::train::run::Outcome;
@@ -16,7 +17,7 @@ const PLAIN: &str = "quantize_from = 3\n";
 const OPPOSED: &str =
     "quantize_from = 3\n[adversarial]\nstart_step = 5\n[adversarial.discriminator]\nchannels = 4\nlayers = 2";
 
-fn bits(learner: &TokenizerLearner) -> String {
+fn bits(learner: &TokenizerLearner<Autoencoder>) -> String {
     fingerprint(&learner.state())
 }
 

@@ -10,12 +10,12 @@ use resgen_core::rvq::Codebooks;
 use resgen_core::sample::Preset;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
-use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use resgen_core::tokenizer::{Autoencode, ImageTokenizer, ImageTokenizerConfig, TokenizerKind};
 use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize};
 use resgen_core::train::learner::Learner;
 use resgen_core::train::model_file::{ModelFile, Storage};
 use resgen_core::train::run::RunConfig;
-use resgen_core::train::tokenizer::{TokenizerHeader, TokenizerKind};
+use resgen_core::train::tokenizer::TokenizerHeader;
 
 use super::quantizer::normal;
 use crate::context::Context;

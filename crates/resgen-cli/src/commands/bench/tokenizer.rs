@@ -6,9 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::nn::Precision;
 use resgen_core::random::{Purpose, fill_normal, stream};
 use resgen_core::rvq::Codes;
+use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::run::{self, RunConfig};
-use resgen_core::train::tokenizer::{LossConfig, PictureBatch, TokenizerLearner};
+use resgen_core::train::tokenizer::{LossConfig, SignalBatch, TokenizerLearner};
 use resgen_core::workers::Workers;
 
 use super::{Case, wait};
@@ -93,7 +94,7 @@ impl Case for Decoding {
 
 /// A training step.
 pub struct Training {
-    learner: TokenizerLearner,
+    learner: TokenizerLearner<Autoencoder>,
     pixels: Vec<f32>,
     parts: usize,
     workers: Workers,
@@ -127,8 +128,8 @@ impl Case for Training {
         let values = self.pixels.len() / self.parts;
         let pictures = values / (3 * self.learner.config().resolution.pow(2));
         let parts = self.pixels.chunks(values).enumerate();
-        let parts = parts.map(|(part, pixels)| PictureBatch {
-            pixels: pixels.to_vec(),
+        let parts = parts.map(|(part, pixels)| SignalBatch {
+            values: pixels.to_vec(),
             classes: vec![0; pictures],
             first: part * pictures,
         });

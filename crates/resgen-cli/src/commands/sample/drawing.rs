@@ -7,7 +7,6 @@ use resgen_core::sample::{Known, Request, Sampler, sampler};
 use resgen_core::signal::Picture;
 use resgen_core::tokenizer::ImageTokenizer;
 use resgen_core::train::generator::Generator;
-use resgen_core::train::preview::pictures;
 use resgen_core::workers::Workers;
 
 use crate::context::Batch;
@@ -59,7 +58,7 @@ impl Drawing<'_> {
         let mut progress = TerminalProgress::default();
         progress.begin("sampling", 0, labels.len() as u64);
         let mut drawn = 0;
-        let decoded = |codes: Codes| pictures(tokenizer.decode(&codes)?);
+        let decoded = |codes: Codes| tokenizer.pictures(tokenizer.decode(&codes)?);
         self.batches(labels, decoded, |pictures| {
             for picture in pictures {
                 each(drawn, picture)?;

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::sample::Known;
 use resgen_core::signal::Picture;
 use resgen_core::signal::resize::center_crop;
-use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig, TokenizerConfig};
 use resgen_core::{Error, Result};
 
 /// From this level on a pixel of a mask is white.

@@ -30,7 +30,7 @@ use crate::nn::parameters::fingerprint;
 use crate::progress::Progress;
 use crate::sealed;
 use crate::signal::resize::{Crop, Flip};
-use crate::tokenizer::ImageTokenizer;
+use crate::tokenizer::{ImageTokenizer, TokenizerConfig};
 use crate::workers::Workers;
 
 /// How a cache is made.

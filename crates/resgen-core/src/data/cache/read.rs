@@ -9,7 +9,7 @@ use super::shard;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
-use crate::tokenizer::ImageTokenizerConfig;
+use crate::tokenizer::{ImageTokenizerConfig, TokenizerConfig};
 
 /// The codes and classes of a whole dataset.
 ///

@@ -6,11 +6,17 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 use super::ImageTokenizerConfig;
+use crate::error::{Error, Result};
 use crate::nn::Builder;
 use crate::nn::conv::{
     ResidualBlock, SpatialAttention, double_nearest, fold_pixels, normalise_silu, unfold_pixels,
 };
 use crate::nn::precision::convolve;
+use crate::signal::Picture;
+use crate::tokenizer::Autoencode;
+
+/// Side of the kernel of the decoder's last convolution.
+const LAST_KERNEL: usize = 3;
 
 /// Encoder and decoder: everything of a tokenizer that gradients train.
 #[derive(Module, Debug)]
@@ -21,10 +27,62 @@ pub struct Autoencoder {
     pub decoder: Decoder,
 }
 
-impl Autoencoder {
-    /// Fresh networks of the configured size.
-    pub fn new(builder: &mut Builder, config: &ImageTokenizerConfig) -> Self {
+impl Autoencode for Autoencoder {
+    type Config = ImageTokenizerConfig;
+    const FIDELITY: &'static str = "psnr";
+    const FIDELITY_LABEL: &'static str = "PSNR in dB";
+
+    fn new(builder: &mut Builder, config: &ImageTokenizerConfig) -> Self {
         Self { encoder: Encoder::new(builder, config), decoder: Decoder::new(builder, config) }
+    }
+
+    fn encode(&self, signals: Tensor<4>) -> Tensor<3> {
+        self.encoder.forward(signals)
+    }
+
+    fn features(&self, latents: Tensor<3>) -> Tensor<4> {
+        self.decoder.features(latents)
+    }
+
+    fn to_signals(&self, features: Tensor<4>) -> Tensor<4> {
+        self.decoder.to_pixels(features)
+    }
+
+    fn last_gradient_norm(features: Tensor<4>, signals: Tensor<4>) -> Result<f64> {
+        let [batch, height, width, channels] = features.dims();
+        let [pictures, colours, rows, columns] = signals.dims();
+        let stem = rows / height.max(1);
+        if stem == 0 || [pictures, colours, rows, columns] != [batch, 3, stem * height, stem * width] {
+            let expected = format!("[{batch}, 3, S, S] for features {height}×{width}");
+            return Err(Error::mismatch("gradient of the pixels", expected, format!("{:?}", signals.dims())));
+        }
+        let wanted = fold_pixels(signals.without_autodiff(), stem).autodiff(); // [B, S/stem, S/stem, 3·stem²]
+        // The gradient of a product with the weight does not depend on the weight.
+        let device = features.device().autodiff();
+        let outputs = 3 * stem * stem;
+        let weight = Tensor::zeros([outputs, channels, LAST_KERNEL, LAST_KERNEL], &device).require_grad();
+        let bias = Tensor::zeros([outputs], &device);
+        let padding = [(LAST_KERNEL - 1) / 2; 2];
+        let made = resgen_kernels::convolve(features.autodiff(), weight.clone(), bias, 1, padding);
+        let gradient = weight
+            .grad_remove(&mut (made * wanted).sum().backward())
+            .ok_or_else(|| Error::Training("a convolution that does not depend on its weight".into()))?;
+        let square: f32 = gradient.square().sum().try_into_scalar().map_err(Error::device)?;
+        Ok(f64::from(square).sqrt())
+    }
+
+    /// Of pixels in [−1, 1].
+    fn fidelity(_: &ImageTokenizerConfig, squared_error: f64) -> f64 {
+        10.0 * (4.0 / squared_error.max(1e-12)).log10()
+    }
+
+    fn pictures(signals: Tensor<4>) -> Result<Vec<Picture>> {
+        let [_, channels, height, width] = signals.dims();
+        let values = signals.try_into_vec_as::<f32>().map_err(Error::device)?;
+        values
+            .chunks(channels * height * width)
+            .map(|values| Picture::from_unit(values, width as u32, height as u32))
+            .collect()
     }
 }
 
@@ -151,7 +209,7 @@ impl Decoder {
             middle,
             levels,
             norm: builder.group_norm(highest),
-            last: builder.conv(highest, 3 * config.stem * config.stem, 3, 1),
+            last: builder.conv(highest, 3 * config.stem * config.stem, LAST_KERNEL, 1),
             stem: config.stem,
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::rvq::{CodebookConfig, Sharing};
+use crate::tokenizer::{QuantizerConfig, TokenizerConfig, TokenizerKind};
 
 /// Sizes of an [`super::ImageTokenizer`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,15 +56,40 @@ impl ImageTokenizerConfig {
     pub fn grid(&self) -> usize {
         self.resolution / self.downsampling()
     }
+}
 
-    /// Number of positions L.
-    pub fn positions(&self) -> usize {
+impl TokenizerConfig for ImageTokenizerConfig {
+    const KIND: TokenizerKind = TokenizerKind::Tokenizer;
+
+    fn quantizer(&self) -> QuantizerConfig {
+        let &Self { latent, vocabulary, depth, sharing, codebook, .. } = self;
+        QuantizerConfig { latent, vocabulary, depth, sharing, codebook }
+    }
+
+    fn signal(&self) -> [usize; 3] {
+        [3, self.resolution, self.resolution]
+    }
+
+    fn positions(&self) -> usize {
         self.grid() * self.grid()
     }
 
-    /// # Errors
-    /// [`Error::Config`] names the key that is out of range.
-    pub fn validate(&self) -> Result<()> {
+    fn expect_signal(&self, signal: [usize; 3]) -> Result<()> {
+        let text = |[channels, height, width]: [usize; 3]| format!("{channels}×{height}×{width}");
+        if signal != self.signal() {
+            return Err(Error::mismatch("picture", text(self.signal()), text(signal)));
+        }
+        Ok(())
+    }
+
+    fn expect_positions(&self, positions: usize) -> Result<()> {
+        if positions != self.positions() {
+            return Err(Error::mismatch("positions of codes", self.positions(), positions));
+        }
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<()> {
         let within = |key: &str, value: usize, low: usize, high: usize| match (low..=high).contains(&value) {
             true => Ok(()),
             false => Err(Error::config(

@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use super::{Autoencoder, ImageTokenizer, ImageTokenizerConfig};
 use crate::nn::Builder;
 use crate::rvq::{CodebookConfig, Codebooks, Sharing};
+use crate::tokenizer::Autoencode;
 
 /// Pictures of 8×8 pixels, four positions, two depths, five codes; the weights are drawn by `seed`.
 pub(crate) fn tiny(seed: u64) -> ImageTokenizer {

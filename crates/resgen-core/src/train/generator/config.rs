@@ -7,7 +7,7 @@ use crate::head::MixtureConfig;
 use crate::model::{NetworkConfig, NetworkKind};
 use crate::nn::transformer::TrunkConfig;
 use crate::schedule::MaskingSchedule;
-use crate::tokenizer::ImageTokenizerConfig;
+use crate::tokenizer::{ImageTokenizerConfig, TokenizerConfig};
 
 /// The generator: the `[model]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -19,7 +19,6 @@ pub use scales::embedding_scales;
 use super::learner::{Applied, Learner};
 use super::log::{Panel, Scale};
 use super::model_file::{ModelFile, Storage};
-use super::preview::pictures;
 use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights, added};
@@ -235,7 +234,8 @@ impl<M: Trainable> Learner for GeneratorLearner<M> {
         let stride = classes.div_ceil(columns).max(1);
         let shown: Vec<usize> = (0..columns).map(|column| column * stride % classes).collect();
         let request = Request { classes: shown.repeat(rows), seed: self.seed, first_index: 0, known: None };
-        let pictures = pictures(self.parts.tokenizer.decode(&sampler.sample(&request)?)?)?;
+        let tokenizer = &self.parts.tokenizer;
+        let pictures = tokenizer.pictures(tokenizer.decode(&sampler.sample(&request)?)?)?;
         let mut grid = Grid::new("").columns(shown.iter().map(|&class| self.parts.classes[class].clone()));
         for row in pictures.chunks(columns) {
             grid = grid.row("", row.to_vec());

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{AnyNetwork, NetworkConfig, Stored};
 use crate::nn::Precision;
 use crate::sample::Preset;
-use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig, TokenizerConfig};
 use crate::train::model_file::ModelFile;
 
 /// What a generator's model file says beside its weights.

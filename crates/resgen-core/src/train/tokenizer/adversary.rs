@@ -7,8 +7,9 @@ use super::scalar;
 use crate::error::{Error, Result};
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::{Builder, Precision};
-use crate::tokenizer::image::{
-    AdversarialConfig, Balance, Discriminator, PixelGradients, adaptive_weight, discriminator_loss,
+use crate::tokenizer::Autoencode;
+use crate::tokenizer::adversarial::{
+    AdversarialConfig, Balance, Discriminator, SignalGradients, adaptive_weight, discriminator_loss,
     generator_loss,
 };
 use crate::train::run::RunConfig;
@@ -28,7 +29,7 @@ pub(super) struct Adversary {
 
 /// What the discriminator wants of reconstructions.
 pub(super) struct Pull {
-    /// Gradient of the generator's loss with respect to the reconstructions' pixels, `[B, 3, S, S]`.
+    /// Gradient of the generator's loss with respect to the reconstructions, `[B, C, h, w]`.
     pub gradient: Tensor<4>,
     /// The generator's loss.
     pub loss: f64,
@@ -43,9 +44,9 @@ pub(super) struct Lesson {
 }
 
 impl Adversary {
-    /// A fresh discriminator.
-    pub fn new(builder: &mut Builder, config: AdversarialConfig, run: &RunConfig) -> Self {
-        let discriminator = Discriminator::new(builder, &config.discriminator);
+    /// A fresh discriminator of signals of so many `channels`.
+    pub fn new(builder: &mut Builder, config: AdversarialConfig, channels: usize, run: &RunConfig) -> Self {
+        let discriminator = Discriminator::new(builder, &config.discriminator, channels);
         Self { config, precision: run.precision, weights: Weights::new(discriminator, run.optimizer) }
     }
 
@@ -55,22 +56,22 @@ impl Adversary {
     }
 
     /// # Shapes
-    /// reconstruction `[B, 3, S, S]`
+    /// reconstruction `[B, C, h, w]`
     pub fn pull(&self, reconstruction: Tensor<4>) -> Result<Pull> {
         let leaf = reconstruction.without_autodiff().autodiff().require_grad();
-        // Its parameters are not tracked here: only the pixels' gradient is worked out.
+        // Its parameters are not tracked here: only the signals' gradient is worked out.
         let model = self.precision.of(self.weights.model().clone());
         let loss = generator_loss(model.logits(leaf.clone()));
         Ok(Pull { gradient: gradient_of(&leaf, &loss)?, loss: scalar(&loss)? })
     }
 
     /// # Shapes
-    /// `[B, 3, S, S]` twice; neither gets a gradient
-    pub fn lesson(&self, pixels: Tensor<4>, reconstruction: Tensor<4>) -> Result<Lesson> {
+    /// `[B, C, h, w]` twice; neither gets a gradient
+    pub fn lesson(&self, signals: Tensor<4>, reconstruction: Tensor<4>) -> Result<Lesson> {
         let masters = self.weights.model().clone().train();
         let model = self.precision.of(masters.clone());
         let logits = |x: Tensor<4>| model.logits(x.without_autodiff().autodiff());
-        let loss = discriminator_loss(logits(pixels), logits(reconstruction));
+        let loss = discriminator_loss(logits(signals), logits(reconstruction));
         let gradients = parameters::take_gradients(&masters, &mut loss.backward());
         Ok(Lesson { gradients, loss: scalar(&loss)? })
     }
@@ -79,10 +80,16 @@ impl Adversary {
     ///
     /// # Shapes
     /// features as in [`adaptive_weight`]
-    pub fn balance(&self, features: Tensor<4>, gradients: PixelGradients) -> Result<Option<f64>> {
+    pub fn balance<A: Autoencode>(
+        &self,
+        features: Tensor<4>,
+        gradients: SignalGradients,
+    ) -> Result<Option<f64>> {
         match self.config.balance {
             Balance::Fixed => Ok(None),
-            Balance::Adaptive => adaptive_weight(features, gradients, self.config.max_adaptive).map(Some),
+            Balance::Adaptive => {
+                adaptive_weight::<A>(features, gradients, self.config.max_adaptive).map(Some)
+            }
         }
     }
 

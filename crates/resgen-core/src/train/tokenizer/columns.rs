@@ -3,20 +3,22 @@
 use crate::train::log::{Panel, Scale};
 
 /// Names of the scalars of a step. Those of [`Measured`] come first, in its order.
-pub(super) const COLUMNS: &[&str] = &[
-    "loss",
-    "psnr",
-    "commitment",
-    "lpips",
-    "adversarial",
-    "discriminator",
-    "adaptive_weight",
-    "least_perplexity",
-    "perplexity",
-    "revived",
-    "gradient_norm",
-    "learning_rate",
-];
+pub(super) const fn columns(fidelity: &'static str) -> [&'static str; 12] {
+    [
+        "loss",
+        fidelity,
+        "commitment",
+        "lpips",
+        "adversarial",
+        "discriminator",
+        "adaptive_weight",
+        "least_perplexity",
+        "perplexity",
+        "revived",
+        "gradient_norm",
+        "learning_rate",
+    ]
+}
 
 /// What a micro-batch, or several in sum, measured; none where a loss took no part.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +26,7 @@ pub(super) struct Measured {
     /// Reconstruction and commitment: all that is minimised but for the adversarial loss, whose zero says
     /// nothing.
     pub loss: f64,
-    pub psnr: f64,
+    pub fidelity: f64,
     pub commitment: Option<f64>,
     pub lpips: Option<f64>,
     pub adversarial: Option<f64>,
@@ -33,11 +35,11 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// The values in the order of [`COLUMNS`].
+    /// The values in the order of [`columns`].
     pub fn values(&self) -> [Option<f64>; 7] {
         [
             Some(self.loss),
-            Some(self.psnr),
+            Some(self.fidelity),
             self.commitment,
             self.lpips,
             self.adversarial,
@@ -51,7 +53,7 @@ impl Measured {
         let add = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
         Self {
             loss: self.loss + next.loss,
-            psnr: self.psnr + next.psnr,
+            fidelity: self.fidelity + next.fidelity,
             commitment: add(self.commitment, next.commitment),
             lpips: add(self.lpips, next.lpips),
             adversarial: add(self.adversarial, next.adversarial),
@@ -62,9 +64,9 @@ impl Measured {
 }
 
 /// How the columns are grouped in the curves.
-pub(super) fn panels() -> Vec<Panel> {
+pub(super) fn panels(fidelity: &'static str, label: &'static str) -> Vec<Panel> {
     vec![
-        Panel::of("Reconstruction", "PSNR in dB", &["psnr"], Scale::Linear),
+        Panel::of("Reconstruction", label, &[fidelity], Scale::Linear),
         Panel::of("Losses", "loss", &["loss", "commitment", "lpips"], Scale::Log),
         // The generator's loss may be negative.
         Panel::of("Adversary", "loss", &["adversarial", "discriminator"], Scale::Linear),
@@ -80,8 +82,9 @@ mod tests {
 
     #[test]
     fn every_curve_is_a_column() {
-        for column in panels().iter().flat_map(|panel| &panel.columns) {
-            assert!(COLUMNS.contains(&column.as_str()), "{column}");
+        let columns = columns("psnr");
+        for column in panels("psnr", "PSNR in dB").iter().flat_map(|panel| &panel.columns) {
+            assert!(columns.contains(&column.as_str()), "{column}");
         }
     }
 

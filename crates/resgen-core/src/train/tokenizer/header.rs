@@ -2,28 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tokenizer::ImageTokenizerConfig;
+use crate::tokenizer::TokenizerKind;
 
-/// What a tokenizer's model file says beside its weights.
+/// What the model file of a tokenizer with sizes `C` says beside its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TokenizerHeader {
-    /// Always `tokenizer`.
+pub struct TokenizerHeader<C> {
+    /// What it is of.
     pub kind: TokenizerKind,
     /// Sizes.
-    pub tokenizer: ImageTokenizerConfig,
+    pub tokenizer: C,
     /// Training steps.
     pub step: u64,
     /// Licence of the weights.
     pub licence: String,
     /// Version of the program that wrote the file.
     pub version: String,
-}
-
-/// Tells a tokenizer's file from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenizerKind {
-    /// The only value.
-    Tokenizer,
 }

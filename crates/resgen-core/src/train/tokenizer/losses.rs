@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::features::Lpips;
-use crate::tokenizer::image::AdversarialConfig;
+use crate::tokenizer::adversarial::AdversarialConfig;
 
 /// Weights of the losses: the `[losses]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

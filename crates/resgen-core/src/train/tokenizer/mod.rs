@@ -1,4 +1,4 @@
-//! How an image tokenizer learns: reconstruction, commitment, moving codebooks, and where configured a
+//! How a tokenizer learns: reconstruction, commitment, moving codebooks, and where configured a
 //! perceptual loss and a discriminator.
 
 mod adversary;
@@ -15,7 +15,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-pub use header::{TokenizerHeader, TokenizerKind};
+pub use header::TokenizerHeader;
 pub use losses::{LossConfig, LpipsLossConfig};
 
 use self::adversary::Adversary;
@@ -32,8 +32,7 @@ use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::{Builder, Precision};
 use crate::rvq::{CodebookLearner, CodebookStatistics, Codebooks};
 use crate::signal::Picture;
-use crate::tokenizer::image::Autoencoder;
-use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use crate::tokenizer::{Autoencode, Tokenizer, TokenizerConfig};
 use crate::workers::Workers;
 
 /// Rows per code that k-means places the codebooks by.
@@ -41,29 +40,29 @@ const PLACING_ROWS: usize = 32;
 /// Batches after which it makes do with fewer.
 const MOST_PLACING_BATCHES: u64 = 10_000;
 
-/// A micro-batch of pictures.
-pub struct PictureBatch {
-    /// Pixels in [−1, 1], `[B, 3, S, S]` in order.
-    pub pixels: Vec<f32>,
-    /// The class of each picture.
+/// A micro-batch of signals.
+pub struct SignalBatch {
+    /// `[B, C, h, w]` in order.
+    pub values: Vec<f32>,
+    /// The class of each signal.
     pub classes: Vec<u32>,
-    /// Index of the first picture within its batch; randomness is keyed by it.
+    /// Index of the first signal within its batch; randomness is keyed by it.
     pub first: usize,
 }
 
 /// A tokenizer in training.
-pub struct TokenizerLearner {
-    config: ImageTokenizerConfig,
+pub struct TokenizerLearner<A: Autoencode> {
+    config: A::Config,
     losses: LossConfig,
     seed: u64,
     precision: Precision,
     licence: String,
     device: Device,
-    weights: Weights<Autoencoder>,
+    weights: Weights<A>,
     codebooks: CodebookLearner,
     objective: Objective,
     adversary: Option<Adversary>,
-    samples: Vec<f32>, // held-out pictures for previews, [N, 3, S, S]
+    samples: Vec<f32>, // held-out signals for previews, [N, C, h, w]
 }
 
 /// What micro-batches give a tokenizer: sums.
@@ -75,14 +74,14 @@ pub struct TokenizerPart {
     measured: Measured,
 }
 
-impl TokenizerLearner {
-    /// A fresh tokenizer. `samples` are held-out pictures `[N, 3, S, S]` for previews.
+impl<A: Autoencode> TokenizerLearner<A> {
+    /// A fresh tokenizer. `samples` are held-out signals `[N, C, h, w]` for previews.
     ///
     /// # Errors
     /// [`Error::Config`] for a config out of range or a file of LPIPS that is not there, [`Error::File`] for
     /// one that is something else.
     pub fn new(
-        config: ImageTokenizerConfig,
+        config: A::Config,
         losses: LossConfig,
         run: &RunConfig,
         licence: String,
@@ -90,13 +89,15 @@ impl TokenizerLearner {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
-        losses.validate(config.resolution, run.steps)?;
-        parameters::expect_possible(&Autoencoder::new(&mut Builder::blank(device), &config), "tokenizer")?;
+        let [channels, height, width] = config.signal();
+        losses.validate(height.min(width), run.steps)?;
+        parameters::expect_possible(&A::new(&mut Builder::blank(device), &config), "tokenizer")?;
         let mut builder = Builder::new(run.seed, device);
-        let autoencoder = Autoencoder::new(&mut builder, &config);
+        let autoencoder = A::new(&mut builder, &config);
         let adversarial = losses.adversarial.filter(|adversarial| adversarial.weight > 0.0);
-        let adversary = adversarial.map(|config| Adversary::new(&mut builder, config, run));
-        let books = Codebooks::zeros(config.depth, config.sharing, config.vocabulary, config.latent, device)?;
+        let adversary = adversarial.map(|config| Adversary::new(&mut builder, config, channels, run));
+        let sizes = config.quantizer();
+        let books = Codebooks::zeros(sizes.depth, sizes.sharing, sizes.vocabulary, sizes.latent, device)?;
         Ok(Self {
             objective: Objective::new(&losses, device)?,
             adversary,
@@ -116,17 +117,17 @@ impl TokenizerLearner {
     ///
     /// # Errors
     /// Never in practice: the parts were made for each other.
-    pub fn tokenizer(&self) -> Result<ImageTokenizer> {
-        ImageTokenizer::new(self.config.clone(), self.weights.averaged(), self.codebooks.books().clone())
+    pub fn tokenizer(&self) -> Result<Tokenizer<A>> {
+        Tokenizer::new(self.config.clone(), self.weights.averaged(), self.codebooks.books().clone())
     }
 
     /// Begins with the weights and codebooks of `before` in place of random ones and zeros.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where it has other sizes.
-    pub fn start_from(&mut self, before: ImageTokenizer) -> Result<()> {
+    pub fn start_from(&mut self, before: Tokenizer<A>) -> Result<()> {
         if *before.config() != self.config {
-            let text = |config: &ImageTokenizerConfig| format!("{config:?}");
+            let text = |config: &A::Config| format!("{config:?}");
             return Err(Error::mismatch("tokenizer", text(&self.config), text(before.config())));
         }
         self.weights = Weights::new(before.autoencoder().clone(), *self.weights.config());
@@ -135,19 +136,19 @@ impl TokenizerLearner {
     }
 
     /// The sizes.
-    pub fn config(&self) -> &ImageTokenizerConfig {
+    pub fn config(&self) -> &A::Config {
         &self.config
     }
 
-    fn pixels(&self, values: Vec<f32>) -> Result<Tensor<4>> {
-        let side = self.config.resolution;
-        let picture = 3 * side * side;
-        if values.is_empty() || !values.len().is_multiple_of(picture) {
-            let expected = format!("a multiple of {picture} values");
-            return Err(Error::mismatch("picture batch", expected, values.len()));
+    fn signals(&self, values: Vec<f32>) -> Result<Tensor<4>> {
+        let [channels, height, width] = self.config.signal();
+        let signal = channels * height * width;
+        if values.is_empty() || !values.len().is_multiple_of(signal) {
+            let expected = format!("a multiple of {signal} values");
+            return Err(Error::mismatch("batch of signals", expected, values.len()));
         }
-        let count = values.len() / picture;
-        Ok(Tensor::from_data(TensorData::new(values, [count, 3, side, side]), &self.device))
+        let count = values.len() / signal;
+        Ok(Tensor::from_data(TensorData::new(values, [count, channels, height, width]), &self.device))
     }
 
     /// Places the codebooks by k-means on the latents of this batch and as many more as it takes. Returns
@@ -155,17 +156,18 @@ impl TokenizerLearner {
     fn place_codebooks(
         &mut self,
         step: u64,
-        source: &mut dyn BatchSource<Batch = PictureBatch>,
+        source: &mut dyn BatchSource<Batch = SignalBatch>,
     ) -> Result<usize> {
-        let wanted = PLACING_ROWS * self.config.vocabulary;
+        let sizes = self.config.quantizer();
+        let wanted = PLACING_ROWS * sizes.vocabulary;
         let (mut latents, mut rows) = (Vec::new(), 0);
         for ahead in 0..MOST_PLACING_BATCHES {
             if rows >= wanted {
                 break;
             }
             for batch in source.batches(step + ahead)? {
-                let encoder = &self.weights.model().encoder;
-                let found = encoder.forward(self.pixels(batch.pixels)?).flatten::<2>(0, 1);
+                let network = self.weights.model();
+                let found = network.encode(self.signals(batch.values)?).flatten::<2>(0, 1);
                 // A broken batch would break every code, for good; its own step will be left out.
                 if scalar(&found.clone().sum())?.is_finite() {
                     rows += found.dims()[0];
@@ -176,25 +178,25 @@ impl TokenizerLearner {
         if latents.is_empty() {
             return Err(Error::Training("no batch has finite latents to place the codebooks by".into()));
         }
-        let iterations = self.config.codebook.kmeans_iterations;
+        let iterations = sizes.codebook.kmeans_iterations;
         self.codebooks.place_by_kmeans(Tensor::cat(latents, 0), iterations, self.seed)?;
         Ok(rows)
     }
 }
 
-impl Learner for TokenizerLearner {
-    type Batch = PictureBatch;
+impl<A: Autoencode> Learner for TokenizerLearner<A> {
+    type Batch = SignalBatch;
     type Part = TokenizerPart;
-    const COLUMNS: &'static [&'static str] = columns::COLUMNS;
+    const COLUMNS: &'static [&'static str] = &columns::columns(A::FIDELITY);
 
     fn panels() -> Vec<Panel> {
-        columns::panels()
+        columns::panels(A::FIDELITY, A::FIDELITY_LABEL)
     }
 
     fn prepare(
         &mut self,
         step: u64,
-        source: &mut dyn BatchSource<Batch = PictureBatch>,
+        source: &mut dyn BatchSource<Batch = SignalBatch>,
     ) -> Result<Option<String>> {
         if step != self.losses.quantize_from {
             return Ok(None);
@@ -203,7 +205,7 @@ impl Learner for TokenizerLearner {
         Ok(Some(format!("codebooks placed by k-means on {rows} latents")))
     }
 
-    fn part(&self, step: u64, batch: PictureBatch) -> Result<TokenizerPart> {
+    fn part(&self, step: u64, batch: SignalBatch) -> Result<TokenizerPart> {
         self.pass(step, batch)
     }
 
@@ -225,7 +227,7 @@ impl Learner for TokenizerLearner {
         let gradient = Gradient::mean(all.gradients, count, workers)?;
         let opposing = all.discriminator.map(|sum| Gradient::mean(sum, count, workers)).transpose()?;
         let norms = [Some(gradient.norm), opposing.as_ref().map(|gradient| gradient.norm)];
-        if let Some(what) = not_finite(&measured, norms) {
+        if let Some(what) = not_finite(Self::COLUMNS, &measured, norms) {
             return Ok(Applied::NotFinite(what));
         }
         let norm = gradient.norm;
@@ -233,9 +235,9 @@ impl Learner for TokenizerLearner {
         if let (Some(adversary), Some(gradient)) = (&mut self.adversary, opposing) {
             adversary.update(gradient, rate, workers)?;
         }
-        let (codebooks, settings) = (&mut self.codebooks, &self.config.codebook);
+        let (codebooks, settings) = (&mut self.codebooks, self.config.quantizer().codebook);
         let learned =
-            all.statistics.map(|seen| workers.alone(|| codebooks.learn(seen, settings, self.seed, step)));
+            all.statistics.map(|seen| workers.alone(|| codebooks.learn(seen, &settings, self.seed, step)));
         let learned = learned.transpose()?;
         let codes = match &learned {
             Some(learned) => [learned.least_perplexity(), learned.mean_perplexity(), learned.revived as f64],
@@ -255,7 +257,7 @@ impl Learner for TokenizerLearner {
 
     fn export(&self, path: &Path, step: u64) -> Result<()> {
         let header = TokenizerHeader {
-            kind: TokenizerKind::Tokenizer,
+            kind: A::Config::KIND,
             tokenizer: self.config.clone(),
             step,
             licence: self.licence.clone(),
@@ -269,8 +271,8 @@ impl Learner for TokenizerLearner {
             return Ok(Vec::new());
         }
         let tokenizer = self.tokenizer()?;
-        let pixels = self.pixels(self.samples.clone())?;
-        let picture = super::preview::reconstructions(&tokenizer, pixels)?;
+        let signals = self.signals(self.samples.clone())?;
+        let picture = super::preview::reconstructions(&tokenizer, signals)?;
         Ok(vec![("reconstructions", picture)])
     }
 }
@@ -282,9 +284,9 @@ fn both<T, R>(a: Option<T>, b: Option<T>, together: impl Fn(T, T) -> R) -> Optio
 
 /// Names what is not finite among the measurements and the gradients' norms (the tokenizer's, then the
 /// discriminator's).
-fn not_finite(measured: &[Option<f64>], norms: [Option<f64>; 2]) -> Option<String> {
+fn not_finite(columns: &[&str], measured: &[Option<f64>], norms: [Option<f64>; 2]) -> Option<String> {
     let names = ["the gradient's norm", "the discriminator's gradient's norm"];
-    let columns = columns::COLUMNS.iter().zip(measured);
+    let columns = columns.iter().zip(measured);
     columns.chain(names.iter().zip(&norms)).find_map(|(name, value)| {
         let value = value.filter(|value| !value.is_finite())?;
         Some(format!("{name} is {value}"))

@@ -1,4 +1,4 @@
-//! By what reconstructions are compared with their pictures.
+//! By what reconstructions are compared with their signals.
 
 use std::io::ErrorKind;
 
@@ -16,11 +16,11 @@ pub(super) struct Objective {
     perceptual: Option<(Lpips, f64)>,
 }
 
-/// How far reconstructions are from their pictures.
+/// How far reconstructions are from their signals.
 pub(super) struct Comparison {
     /// The weighted sum, `[1]`, with the graph of the reconstructions.
     pub loss: Tensor<1>,
-    /// Mean squared error of the pixels.
+    /// Mean squared error.
     pub squared: f64,
     /// Mean LPIPS distance, where it is configured.
     pub lpips: Option<f64>,
@@ -37,14 +37,14 @@ impl Objective {
     }
 
     /// # Shapes
-    /// `[B, 3, S, S]` twice
-    pub fn compare(&self, reconstruction: Tensor<4>, pixels: Tensor<4>) -> Result<Comparison> {
-        let error = reconstruction.clone() - pixels.clone();
+    /// `[B, C, h, w]` twice
+    pub fn compare(&self, reconstruction: Tensor<4>, signals: Tensor<4>) -> Result<Comparison> {
+        let error = reconstruction.clone() - signals.clone();
         let squared = error.clone().square().mean();
         let mut loss = squared.clone() * self.l2 + error.abs().mean() * self.l1;
         let mut lpips = None;
         if let Some((network, weight)) = &self.perceptual {
-            let distance = network.distance(reconstruction, pixels)?.mean();
+            let distance = network.distance(reconstruction, signals)?.mean();
             lpips = Some(scalar(&distance)?);
             loss = loss + distance * *weight;
         }

@@ -6,10 +6,11 @@ use super::TokenizerLearner;
 use crate::error::{Error, Result};
 use crate::nn::parameters::NamedTensors;
 use crate::rvq::{CodebookLearner, Codebooks};
+use crate::tokenizer::{Autoencode, TokenizerConfig};
 
 const AUTOENCODER: &str = "autoencoder.";
 
-impl TokenizerLearner {
+impl<A: Autoencode> TokenizerLearner<A> {
     pub(super) fn named_state(&self) -> NamedTensors {
         let mut state = self.weights.state(AUTOENCODER);
         if let Some(adversary) = &self.adversary {
@@ -27,7 +28,7 @@ impl TokenizerLearner {
         let vectors = tensor(state, "codebooks.vectors", shape, &self.device)?;
         let counts = tensor(state, "codebooks.counts", [shape[0], shape[1]], &self.device)?;
         let sums = tensor(state, "codebooks.sums", shape, &self.device)?;
-        let books = Codebooks::new(vectors, self.config.depth)?;
+        let books = Codebooks::new(vectors, self.config.quantizer().depth)?;
         let codebooks = CodebookLearner::from_state(books, counts, sums)?;
         self.weights.restore(state, AUTOENCODER, &self.device)?;
         if let Some(adversary) = &mut self.adversary {

@@ -1,11 +1,12 @@
 use super::*;
 use crate::nn::parameters;
 use crate::rvq::quantize;
-use crate::tokenizer::image::generator_loss;
+use crate::tokenizer::adversarial::generator_loss;
+use crate::tokenizer::image::Autoencoder;
 
 const LOSSES: &str = "quantize_from = 0\n[adversarial]\nweight = 0.3\nstart_step = 2\nbalance = \"fixed\"\n[adversarial.discriminator]\nchannels = 4\nlayers = 2";
 
-fn learner(losses: &str) -> TokenizerLearner {
+fn learner(losses: &str) -> TokenizerLearner<Autoencoder> {
     let config = toml::from_str(
         "resolution = 16\nstem = 2\nchannels = [8, 8]\nblocks = 1\nlatent = 4\nvocabulary = 8\ndepth = 2\ncodebook = { depth_dropout = 0.0 }",
     );
@@ -18,17 +19,17 @@ fn waves() -> Vec<f32> {
     (0..4 * 3 * 16 * 16).map(|i| (i as f32 * 0.7).sin()).collect()
 }
 
-fn batch() -> PictureBatch {
-    PictureBatch { pixels: waves(), classes: Vec::new(), first: 0 }
+fn batch() -> SignalBatch {
+    SignalBatch { values: waves(), classes: Vec::new(), first: 0 }
 }
 
 /// The same pictures at every step.
 struct Constant;
 
 impl BatchSource for Constant {
-    type Batch = PictureBatch;
+    type Batch = SignalBatch;
 
-    fn batches(&mut self, _step: u64) -> Result<Vec<PictureBatch>> {
+    fn batches(&mut self, _step: u64) -> Result<Vec<SignalBatch>> {
         Ok(vec![batch()])
     }
 }
@@ -40,7 +41,7 @@ fn one_backward_pass_gives_the_gradient_of_all_losses() {
     let part = learner.part(2, batch()).unwrap();
 
     let model = burn::module::Module::train(learner.weights.model().clone());
-    let pixels = learner.pixels(waves()).unwrap();
+    let pixels = learner.signals(waves()).unwrap();
     let latents = model.encoder.forward(pixels.clone().autodiff()); // [B, L, H]
     let shape = latents.dims();
     let quantized = quantize(latents.flatten(0, 1), learner.codebooks.books(), None);

@@ -35,9 +35,8 @@ impl Default for DiscriminatorConfig {
 
 impl DiscriminatorConfig {
     /// # Errors
-    /// [`Error::Config`] where a number is out of range, or pictures of `resolution` pixels a side are too
-    /// small for so many layers.
-    pub fn validate(&self, resolution: usize) -> Result<()> {
+    /// [`Error::Config`] where a number is out of range, or signals whose shorter side is `side` are too small for so many layers.
+    pub fn validate(&self, side: usize) -> Result<()> {
         let within = |key: &str, value: usize, low: usize, high: usize| match (low..=high).contains(&value) {
             true => Ok(()),
             false => {
@@ -51,8 +50,8 @@ impl DiscriminatorConfig {
             let reason = format!("expected a number of more than 0, found {}", self.rate);
             return Err(Error::config("losses.adversarial.discriminator.rate", reason));
         }
-        if resolution >> self.layers == 0 {
-            let reason = format!("{} halvings leave nothing of {resolution} pixels", self.layers);
+        if side >> self.layers == 0 {
+            let reason = format!("{} halvings leave nothing of a side of {side}", self.layers);
             return Err(Error::config("losses.adversarial.discriminator.layers", reason));
         }
         Ok(())
@@ -76,10 +75,10 @@ struct Layer {
 }
 
 impl Discriminator {
-    /// A fresh network of the configured size.
-    pub fn new(builder: &mut Builder, config: &DiscriminatorConfig) -> Self {
+    /// A fresh network of the configured size, for signals of so many `channels`.
+    pub fn new(builder: &mut Builder, config: &DiscriminatorConfig, channels: usize) -> Self {
         let width = |layer: usize| config.channels * (1 << layer.min(31)).min(MAX_WIDENING);
-        let first = builder.conv(3, width(0), 4, 2);
+        let first = builder.conv(channels, width(0), 4, 2);
         let layers = (1..config.layers)
             .map(|layer| Layer {
                 conv: builder.conv(width(layer - 1), width(layer), 4, 2),
@@ -92,9 +91,9 @@ impl Discriminator {
     /// High for patches that look real.
     ///
     /// # Shapes
-    /// pixels in [−1, 1] `[B, 3, S, S]` → `[B, 1, S/2^layers, S/2^layers]`
-    pub fn logits(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let x = leaky_relu(convolve(&self.first, fold_pixels(pixels, 1)), SLOPE);
+    /// signals `[B, C, h, w]` → `[B, 1, h/2^layers, w/2^layers]`
+    pub fn logits(&self, signals: Tensor<4>) -> Tensor<4> {
+        let x = leaky_relu(convolve(&self.first, fold_pixels(signals, 1)), SLOPE);
         let x = self
             .layers
             .iter()
@@ -113,6 +112,7 @@ mod tests {
         Discriminator::new(
             &mut Builder::new(3, device),
             &DiscriminatorConfig { channels: 4, layers: 3, rate: 1.0 },
+            3,
         )
     }
 
@@ -145,6 +145,7 @@ mod tests {
         let discriminator = Discriminator::new(
             &mut Builder::new(3, &Device::flex()),
             &DiscriminatorConfig { channels: 4, layers: 1, rate: 1.0 },
+            3,
         );
         let pixels = Tensor::<4>::ones([1, 3, 16, 16], &Device::flex()).autodiff().require_grad();
         let last = discriminator.logits(pixels.clone()).slice([0..1, 0..1, 7..8, 0..8]).sum();

@@ -3,15 +3,12 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use resgen_kernels::convolve;
 use serde::{Deserialize, Serialize};
 
 use super::DiscriminatorConfig;
 use crate::error::{Error, Result};
-use crate::nn::conv::fold_pixels;
+use crate::tokenizer::Autoencode;
 
-/// Side of the kernel of the decoder's last convolution; a test below compares with the decoder itself.
-const LAST_KERNEL: usize = 3;
 /// Keeps the adaptive weight finite where the adversarial gradient vanishes.
 const EPSILON: f64 = 1e-4;
 
@@ -38,7 +35,7 @@ pub struct AdversarialConfig {
 pub enum Balance {
     /// By the configured weight alone.
     Fixed,
-    /// So that both losses pull equally at the decoder's last convolution, times the configured weight.
+    /// So that both losses pull equally at the decoder's last layer, times the configured weight.
     Adaptive,
 }
 
@@ -56,16 +53,15 @@ impl Default for AdversarialConfig {
 
 impl AdversarialConfig {
     /// # Errors
-    /// [`Error::Config`] names the value that is out of range, or too large for pictures of `resolution`
-    /// pixels a side.
-    pub fn validate(&self, resolution: usize) -> Result<()> {
+    /// [`Error::Config`] names the value that is out of range, or too large for signals whose shorter side is `side`.
+    pub fn validate(&self, side: usize) -> Result<()> {
         for (key, value) in [("weight", self.weight), ("max_adaptive", self.max_adaptive)] {
             if !(value >= 0.0 && value.is_finite()) {
                 let reason = format!("expected a number of at least 0, found {value}");
                 return Err(Error::config(format!("losses.adversarial.{key}"), reason));
             }
         }
-        self.discriminator.validate(resolution)
+        self.discriminator.validate(side)
     }
 
     /// Whether the adversarial losses take part in this step.
@@ -92,62 +88,38 @@ pub fn generator_loss(fake_logits: Tensor<4>) -> Tensor<1> {
     -fake_logits.mean()
 }
 
-/// What two losses want of the reconstruction's pixels.
+/// What two losses want of the reconstructions.
 #[derive(Clone, Debug)]
-pub struct PixelGradients {
-    /// Of the reconstruction losses, `[B, 3, S, S]`.
+pub struct SignalGradients {
+    /// Of the reconstruction losses, `[B, C, h, w]`.
     pub reconstruction: Tensor<4>,
-    /// Of [`generator_loss`], `[B, 3, S, S]`.
+    /// Of [`generator_loss`], `[B, C, h, w]`.
     pub adversarial: Tensor<4>,
 }
 
 /// λ = |∇ reconstruction| / (|∇ adversarial| + 1e-4), the gradients taken with respect to the weight of the
-/// decoder's last convolution, limited to [0, `limit`]; NaN where a gradient is not finite, so that the guard
+/// decoder's last layer, limited to [0, `limit`]; NaN where a gradient is not finite, so that the guard
 /// that a training has for its losses sees it too.
 ///
-/// Both gradients follow from the pixels', so that no network needs a second backward pass.
+/// Both gradients follow from the signals', so that no network needs a second backward pass.
 ///
 /// # Shapes
-/// `features` `[B, S/stem, S/stem, C]`, what enters the last convolution; no tensor with a graph is needed
+/// `features`: what enters the last layer; no tensor with a graph is needed
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the shapes do not belong together.
-pub fn adaptive_weight(features: Tensor<4>, gradients: PixelGradients, limit: f64) -> Result<f64> {
+pub fn adaptive_weight<A: Autoencode>(
+    features: Tensor<4>,
+    gradients: SignalGradients,
+    limit: f64,
+) -> Result<f64> {
     let features = features.without_autodiff();
-    let reconstruction = last_gradient_norm(features.clone(), gradients.reconstruction)?;
-    let adversarial = last_gradient_norm(features, gradients.adversarial)?;
+    let reconstruction = A::last_gradient_norm(features.clone(), gradients.reconstruction)?;
+    let adversarial = A::last_gradient_norm(features, gradients.adversarial)?;
     if !(reconstruction.is_finite() && adversarial.is_finite()) {
         return Ok(f64::NAN);
     }
     Ok((reconstruction / (adversarial + EPSILON)).clamp(0.0, limit.max(0.0)))
-}
-
-/// The norm of the loss's gradient with respect to the last convolution's weight.
-fn last_gradient_norm(features: Tensor<4>, pixels: Tensor<4>) -> Result<f64> {
-    let [batch, height, width, channels] = features.dims();
-    let [pictures, colours, rows, columns] = pixels.dims();
-    let stem = rows / height.max(1);
-    if stem == 0 || [pictures, colours, rows, columns] != [batch, 3, stem * height, stem * width] {
-        let expected = format!("[{batch}, 3, S, S] for features {height}×{width}");
-        return Err(Error::mismatch("gradient of the pixels", expected, format!("{:?}", pixels.dims())));
-    }
-    let wanted = fold_pixels(pixels.without_autodiff(), stem).autodiff(); // [B, S/stem, S/stem, 3·stem²]
-    // The gradient of a product with the weight does not depend on the weight.
-    let device = features.device().autodiff();
-    let weight = Tensor::zeros([3 * stem * stem, channels, LAST_KERNEL, LAST_KERNEL], &device).require_grad();
-    let outputs = convolve(
-        features.autodiff(),
-        weight.clone(),
-        Tensor::zeros([3 * stem * stem], &device),
-        1,
-        [(LAST_KERNEL - 1) / 2; 2],
-    );
-    let gradient = weight
-        .grad_remove(&mut (outputs * wanted).sum().backward())
-        .ok_or_else(|| Error::Training("a convolution that does not depend on its weight".into()))?;
-    let square = gradient.square().sum();
-    let square: f32 = square.try_into_scalar().map_err(Error::device)?;
-    Ok(f64::from(square).sqrt())
 }
 
 #[cfg(test)]
@@ -210,11 +182,14 @@ mod tests {
             let leaf = decoder.to_pixels(features.clone()).without_autodiff().autodiff().require_grad();
             let [reconstruction, adversarial] =
                 losses(leaf.clone()).map(|loss| leaf.grad(&loss.backward()).unwrap());
-            let gradients = PixelGradients { reconstruction, adversarial };
-            let found = adaptive_weight(features.clone(), gradients.clone(), 1e4).unwrap();
+            let gradients = SignalGradients { reconstruction, adversarial };
+            let found = adaptive_weight::<Autoencoder>(features.clone(), gradients.clone(), 1e4).unwrap();
             let expected = norm_by_autodiff(stem, 0) / (norm_by_autodiff(stem, 1) + 1e-4);
             assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
-            assert_eq!(adaptive_weight(features, gradients, 0.5 * expected).unwrap(), 0.5 * expected);
+            assert_eq!(
+                adaptive_weight::<Autoencoder>(features, gradients, 0.5 * expected).unwrap(),
+                0.5 * expected
+            );
         }
     }
 
@@ -222,13 +197,20 @@ mod tests {
     fn a_vanishing_adversary_meets_the_limit_and_odd_shapes_an_error() {
         let device = Device::flex();
         let features = Tensor::ones([1, 4, 4, 2], &device);
-        let with = |reconstruction: f64, shape: [usize; 4]| PixelGradients {
+        let with = |reconstruction: f64, shape: [usize; 4]| SignalGradients {
             reconstruction: Tensor::full([1, 3, 8, 8], reconstruction, &device),
             adversarial: Tensor::zeros(shape, &device),
         };
-        assert_eq!(adaptive_weight(features.clone(), with(1.0, [1, 3, 8, 8]), 1e4).unwrap(), 1e4);
-        assert!(adaptive_weight(features.clone(), with(f64::NAN, [1, 3, 8, 8]), 1e4).unwrap().is_nan());
-        assert!(adaptive_weight(features, with(1.0, [1, 3, 8, 6]), 1e4).is_err());
+        assert_eq!(
+            adaptive_weight::<Autoencoder>(features.clone(), with(1.0, [1, 3, 8, 8]), 1e4).unwrap(),
+            1e4
+        );
+        assert!(
+            adaptive_weight::<Autoencoder>(features.clone(), with(f64::NAN, [1, 3, 8, 8]), 1e4)
+                .unwrap()
+                .is_nan()
+        );
+        assert!(adaptive_weight::<Autoencoder>(features, with(1.0, [1, 3, 8, 6]), 1e4).is_err());
     }
 
     #[test]
