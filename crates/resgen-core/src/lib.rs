@@ -10,6 +10,7 @@ pub mod progress;
 pub mod random;
 pub mod schedule;
 pub mod sealed;
+pub mod text;
 pub mod workers;
 
 pub mod signal;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, lowest first.
 const LAYERS: [&[&str]; 8] = [
-    &["error", "atomic", "digest", "progress", "random", "schedule", "sealed", "workers"],
+    &["error", "atomic", "digest", "progress", "random", "schedule", "sealed", "text", "workers"],
     &["signal", "nn"],
     &["features", "rvq", "condition", "head"],
     &["mask"],

@@ -1,23 +1,30 @@
 //! `tokenizer train` and `tokenizer reconstruct`.
 
-use resgen_core::data::{Loader, LoaderOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use resgen_core::data::speech::Segments;
+use resgen_core::data::{BatchOptions, CacheLimit, Loader, LoaderOptions};
 use resgen_core::tokenizer::image::Autoencoder;
-use resgen_core::train::config::TokenizerExperiment;
-use resgen_core::train::pictures::PictureSource;
+use resgen_core::tokenizer::speech::MelAutoencoder;
+use resgen_core::train::config::{SignalKind, SpeechTokenizerExperiment, TokenizerExperiment};
 use resgen_core::train::preview;
+use resgen_core::train::signals::SignalSource;
 use resgen_core::train::tokenizer::TokenizerLearner;
 
 use crate::commands::reconstruct;
-use crate::commands::training::{TrainingArguments, scan};
+use crate::commands::training::{TrainingArguments, listen, scan};
 use crate::context::Context;
 
-/// How many held-out pictures the previews show.
+/// How many held-out signals the previews show.
 const PREVIEWED: usize = 16;
+/// Batches of speech that are made ahead.
+const PREFETCHED: usize = 4;
 
 /// The commands about tokenizers.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Train a tokenizer on a folder of pictures.
+    /// Train a tokenizer on a folder of pictures, or on recordings of speech.
     #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainingArguments),
     /// Show pictures beside what a tokenizer makes of them.
@@ -46,6 +53,13 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 }
 
 fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
+    match arguments.signal()? {
+        SignalKind::Pictures => train_on_pictures(arguments, context),
+        SignalKind::Speech => train_on_speech(arguments, context),
+    }
+}
+
+fn train_on_pictures(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: TokenizerExperiment = arguments.load()?;
     let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
@@ -61,12 +75,44 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
         threads: context.threads,
         ..LoaderOptions::default()
     };
-    let mut source = PictureSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
+    let mut source = SignalSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
     let samples = match &experiment.data.heldout {
         Some(heldout) => preview::samples(&*scan(heldout, experiment.data.layout)?, size, PREVIEWED),
         None => Vec::new(),
     };
     let learner = TokenizerLearner::<Autoencoder>::new(
+        experiment.tokenizer.clone(),
+        experiment.losses.clone(),
+        &experiment.train,
+        experiment.licence.clone(),
+        samples,
+        &device,
+    );
+    let mut learner = arguments.naming_config(learner)?;
+    arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+}
+
+fn train_on_speech(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
+    let experiment: SpeechTokenizerExperiment = arguments.load()?;
+    let device = context.device()?;
+    arguments.prepare_folder(&experiment)?;
+
+    let segments = |path: &Path, limit: CacheLimit| {
+        listen(path).and_then(|set| Segments::new(set, experiment.tokenizer.clone(), limit))
+    };
+    let options = BatchOptions {
+        seed: experiment.train.seed,
+        batch_size: experiment.train.batch,
+        threads: context.threads,
+        prefetch: PREFETCHED,
+    };
+    let training = Arc::new(segments(&experiment.data.train, CacheLimit::default())?);
+    let mut source = SignalSource::new(Loader::of(training, options)?, experiment.train.micro_batches);
+    let samples = match &experiment.data.heldout {
+        Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, PREVIEWED),
+        None => Vec::new(),
+    };
+    let learner = TokenizerLearner::<MelAutoencoder>::new(
         experiment.tokenizer.clone(),
         experiment.losses.clone(),
         &experiment.train,

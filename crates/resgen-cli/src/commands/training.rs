@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resgen_core::Error;
-use resgen_core::data::{Layout, PictureFolder};
+use resgen_core::data::{Layout, PictureFolder, SpeechSet};
 use resgen_core::progress::Progress;
 use resgen_core::train::checkpoint::Checkpoints;
-use resgen_core::train::config::{self, Experiment};
+use resgen_core::train::config::{self, Experiment, SignalKind};
 use resgen_core::train::learner::{BatchSource, Learner};
 use resgen_core::train::resume::{self, Start};
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
@@ -47,6 +47,14 @@ pub struct RunArguments {
 }
 
 impl TrainingArguments {
+    /// What the config says that it is about.
+    ///
+    /// # Errors
+    /// As [`SignalKind::of`].
+    pub fn signal(&self) -> anyhow::Result<SignalKind> {
+        self.naming_config(SignalKind::of(&self.config, &self.set))
+    }
+
     /// The config with its replacements.
     ///
     /// # Errors
@@ -172,6 +180,19 @@ pub fn naming_config<T>(config: &Path, result: Result<T, impl Into<anyhow::Error
             _ => error,
         }
     })
+}
+
+/// Lists recordings and notes on stderr what of them cannot be used.
+///
+/// # Errors
+/// As [`SpeechSet::open`].
+pub fn listen(path: &Path) -> resgen_core::Result<Arc<SpeechSet>> {
+    let found = SpeechSet::open(path)?;
+    let mut progress = TerminalProgress::default();
+    for problem in found.problems() {
+        progress.note(&format!("{}: {}", path.display(), data::problem(problem)));
+    }
+    Ok(Arc::new(found))
 }
 
 /// Lists a folder's pictures and notes on stderr what in it cannot be used.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::data::folder::{Layout, PictureFolder, Problem};
 use crate::data::prefetch::pool;
 use crate::data::sheet;
-use crate::data::source::reason_of;
+use crate::data::unreadable::reason_of;
 use crate::error::{Error, Result};
 use crate::signal::resize::center_crop;
 use crate::signal::{Picture, decode};

@@ -21,16 +21,20 @@ fn pictures() -> tempfile::TempDir {
 }
 
 fn loader(root: &Path, threads: usize) -> Loader {
+    loader_with(root, threads, CacheLimit::default())
+}
+
+fn loader_with(root: &Path, threads: usize, cache: CacheLimit) -> Loader {
     let folder = PictureFolder::scan(root, Layout::Classes).unwrap();
     let options =
-        LoaderOptions { seed: 5, batch_size: 3, size: 8, threads, prefetch: 2, ..Default::default() };
+        LoaderOptions { seed: 5, batch_size: 3, size: 8, threads, prefetch: 2, cache, ..Default::default() };
     Loader::new(Arc::new(folder), options).unwrap()
 }
 
 /// The grey level and class of each picture of a batch.
 fn levels(batch: &Batch) -> Vec<(u8, u32)> {
     let level = |pixels: &[f32]| (pixels[0] * 127.5 + 127.5).round() as u8;
-    batch.pixels.chunks_exact(3 * 8 * 8).map(level).zip(batch.classes.iter().copied()).collect()
+    batch.values.chunks_exact(3 * 8 * 8).map(level).zip(batch.classes.iter().copied()).collect()
 }
 
 fn take(loader: &mut Loader, count: usize) -> Vec<Batch> {
@@ -64,10 +68,7 @@ fn batches_depend_neither_on_the_threads_nor_on_the_start_nor_on_the_cache() {
     let mut back = loader(root.path(), 2);
     take(&mut back, 5);
     assert_eq!(whole[1..3], take(&mut back.start_at(1), 2));
-    let mut uncached = loader(root.path(), 2);
-    uncached.options.cache = CacheLimit(0);
-    let mut uncached = Loader::new(Arc::clone(&uncached.source.folder), uncached.options.clone()).unwrap();
-    assert_eq!(whole, take(&mut uncached, 10));
+    assert_eq!(whole, take(&mut loader_with(root.path(), 2, CacheLimit(0)), 10));
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn random_crops_and_flips_are_reproducible_and_differ_from_epoch_to_epoch() {
     };
     let batches = make(1);
     assert_eq!(batches, make(3));
-    assert!(batches.windows(2).any(|pair| pair[0].pixels != pair[1].pixels));
+    assert!(batches.windows(2).any(|pair| pair[0].values != pair[1].values));
 }
 
 #[test]
@@ -121,10 +122,7 @@ fn a_folder_of_bad_files_is_an_error_each_time() {
     let mut loader = loader(root.path(), 2);
     for _ in 0..2 {
         let message = loader.next_batch().unwrap_err().to_string();
-        assert!(
-            message.contains("none of its 2 pictures can be read; a/1.png: the file is empty"),
-            "{message}"
-        );
+        assert!(message.contains("none of its 2 files can be read; a/1.png: the file is empty"), "{message}");
     }
 }
 

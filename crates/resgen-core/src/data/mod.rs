@@ -11,14 +11,17 @@ mod prefetch;
 pub mod set;
 mod sheet;
 pub mod source;
+pub mod speech;
 mod spread;
+mod unreadable;
 mod walk;
 
 pub use cache::{CacheOptions, TokenCache};
 pub use folder::{Layout, PictureFolder, Problem};
 pub use inspect::{InspectOptions, Inspection, inspect};
-pub use loader::{Batch, Loader, LoaderOptions};
+pub use loader::{Batch, BatchOptions, Examples, Loader, LoaderOptions};
 pub use pass::{Pass, PassBatch, PassOptions};
 pub use set::{Levels, PictureSet, SetOptions};
 pub use source::CacheLimit;
+pub use speech::{SpeechSet, Utterance};
 pub use spread::spread;

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use crate::data::loader::Examples;
 use crate::data::prefetch::{Prefetch, pool};
 use crate::data::source::{CacheLimit, Source};
 use crate::data::{PictureFolder, Problem};
@@ -119,7 +120,7 @@ fn read_range(source: &Source, range: Range<usize>) -> PassBatch {
         .par_chunks_exact_mut(values)
         .zip(range.clone())
         // A centre crop draws nothing from it.
-        .map(|(pixels, item)| source.read(item, &mut ChaCha8Rng::seed_from_u64(0), pixels).is_some())
+        .map(|(pixels, item)| source.read(item, &mut ChaCha8Rng::seed_from_u64(0), pixels))
         .collect();
     let (mut items, mut problems) = (Vec::with_capacity(range.len()), Vec::new());
     for (place, (item, read)) in range.clone().zip(read).enumerate() {

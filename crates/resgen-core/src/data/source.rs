@@ -1,11 +1,14 @@
 //! From a picture of a folder to a crop of it, by way of memory where the crops fit there.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::data::loader::Examples;
+use crate::data::unreadable::Unreadable;
 use crate::data::{PictureFolder, Problem};
 use crate::error::{Error, Result};
 use crate::signal::Picture;
@@ -32,8 +35,7 @@ pub(super) struct Source {
     flip: Flip,
     /// One place an item, filled when it is first read; none at all when the crops would not fit.
     kept: Vec<OnceLock<Picture>>,
-    /// The unreadable items met so far, with the reasons. What is in it is not opened again.
-    bad: Mutex<BTreeMap<usize, String>>,
+    unreadable: Unreadable,
 }
 
 impl Source {
@@ -54,42 +56,13 @@ impl Source {
         let keep = crop == Crop::Center && needed <= u128::from(limit.0);
         let places = if keep { folder.items().len() } else { 0 };
         let kept = (0..places).map(|_| OnceLock::new()).collect();
-        Ok(Self { folder, size, crop, flip, kept, bad: Mutex::default() })
-    }
-
-    /// The number of values of one crop: `3 * size * size`.
-    pub fn values(&self) -> usize {
-        3 * self.size as usize * self.size as usize
-    }
-
-    /// Reads picture `item` into `pixels`, shaped `[3, size, size]` in `[-1, 1]`. `None` when it cannot
-    /// be read; [`Self::problem`] then tells why.
-    pub fn read(&self, item: usize, rng: &mut impl Rng, pixels: &mut [f32]) -> Option<()> {
-        if self.bad().contains_key(&item) {
-            return None;
-        }
-        match self.crop_of(item, rng) {
-            Ok(crop) => {
-                pixels.copy_from_slice(&self.flip.apply(crop, rng).to_unit());
-                Some(())
-            }
-            Err(error) => {
-                self.bad().insert(item, reason_of(error));
-                None
-            }
-        }
+        Ok(Self { folder, size, crop, flip, kept, unreadable: Unreadable::default() })
     }
 
     /// Why `item` cannot be read, if it is known that it cannot.
     pub fn problem(&self, item: usize) -> Option<Problem> {
-        let reason = self.bad().get(&item)?.clone();
+        let reason = self.unreadable.reason(item)?;
         Some(Problem { path: self.folder.items()[item].path.clone(), reason })
-    }
-
-    /// The unreadable pictures met so far, in the order of the folder.
-    pub fn problems(&self) -> Vec<Problem> {
-        let items: Vec<usize> = self.bad().keys().copied().collect();
-        items.into_iter().filter_map(|item| self.problem(item)).collect()
     }
 
     fn crop_of(&self, item: usize, rng: &mut impl Rng) -> Result<Picture> {
@@ -105,18 +78,44 @@ impl Source {
         }
         Ok(crop)
     }
-
-    fn bad(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, String>> {
-        // The map is whole after every operation on it, whatever happened to its last user.
-        self.bad.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The reason alone, since a [`Problem`] has the path already.
-pub(super) fn reason_of(error: Error) -> String {
-    match error {
-        Error::File { reason, .. } => reason,
-        Error::Io { source, .. } => source.to_string(),
-        other => other.to_string(),
+impl Examples for Source {
+    fn root(&self) -> &Path {
+        self.folder.root()
+    }
+
+    fn count(&self) -> usize {
+        self.folder.items().len()
+    }
+
+    /// `3 * size * size`.
+    fn values(&self) -> usize {
+        3 * self.size as usize * self.size as usize
+    }
+
+    fn class(&self, item: usize) -> u32 {
+        self.folder.items()[item].class
+    }
+
+    /// Pixels shaped `[3, size, size]` in `[-1, 1]`.
+    fn read(&self, item: usize, rng: &mut ChaCha8Rng, values: &mut [f32]) -> bool {
+        if self.unreadable.contains(item) {
+            return false;
+        }
+        match self.crop_of(item, rng) {
+            Ok(crop) => {
+                values.copy_from_slice(&self.flip.apply(crop, rng).to_unit());
+                true
+            }
+            Err(error) => {
+                self.unreadable.insert(item, error);
+                false
+            }
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.unreadable.all().into_iter().filter_map(|(item, _)| self.problem(item)).collect()
     }
 }

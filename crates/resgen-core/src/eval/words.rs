@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::text::numbers_in_words;
+
 /// The most pairs of characters of two texts that are compared: their alignment takes four bytes for each.
 pub const MOST_PAIRS: usize = 1 << 28;
 
@@ -178,100 +180,6 @@ fn plain_apostrophe(c: char) -> char {
 fn is_combining(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }
-
-/// Puts words in place of whole numbers below a trillion; commas may part their thousands. Digits with a point, and longer
-/// numbers, are read digit by digit.
-fn numbers_in_words(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let characters: Vec<char> = text.chars().collect();
-    let mut place = 0;
-    while place < characters.len() {
-        if !characters[place].is_ascii_digit() {
-            out.push(characters[place]);
-            place += 1;
-            continue;
-        }
-        let mut digits = String::new();
-        while let Some(&c) = characters.get(place) {
-            let parts_thousands =
-                c == ',' && characters[place + 1..].iter().take_while(|c| c.is_ascii_digit()).count() == 3;
-            match c.is_ascii_digit() {
-                true => digits.push(c),
-                false if parts_thousands => {}
-                false => break,
-            }
-            place += 1;
-        }
-        out += &format!(" {} ", spelled(&digits));
-        let is_point = characters.get(place) == Some(&'.')
-            && characters.get(place + 1).is_some_and(char::is_ascii_digit);
-        if is_point {
-            let fraction: String =
-                characters[place + 1..].iter().take_while(|c| c.is_ascii_digit()).collect();
-            out += &format!("point {} ", digit_by_digit(&fraction));
-            place += 1 + fraction.len();
-        }
-    }
-    out
-}
-
-fn spelled(digits: &str) -> String {
-    match digits.parse::<u64>() {
-        Ok(number) if number < 1_000_000_000_000 && (digits == "0" || !digits.starts_with('0')) => {
-            number_in_words(number)
-        }
-        _ => digit_by_digit(digits),
-    }
-}
-
-fn digit_by_digit(digits: &str) -> String {
-    let words = digits.bytes().map(|digit| SMALL[usize::from(digit - b'0')]);
-    words.collect::<Vec<_>>().join(" ")
-}
-
-fn number_in_words(number: u64) -> String {
-    for (unit, name) in
-        [(1_000_000_000, "billion"), (1_000_000, "million"), (1000, "thousand"), (100, "hundred")]
-    {
-        if number >= unit {
-            let rest = match number % unit {
-                0 => String::new(),
-                rest => format!(" {}", number_in_words(rest)),
-            };
-            return format!("{} {name}{rest}", number_in_words(number / unit));
-        }
-    }
-    match number {
-        0..20 => SMALL[number as usize].into(),
-        _ if number.is_multiple_of(10) => TENS[number as usize / 10].into(),
-        _ => format!("{} {}", TENS[number as usize / 10], SMALL[number as usize % 10]),
-    }
-}
-
-const SMALL: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 10] =
-    ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
 #[cfg(test)]
 mod tests {

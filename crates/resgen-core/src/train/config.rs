@@ -13,7 +13,7 @@ use crate::data::Layout;
 use crate::error::{Error, Result, nearest};
 use crate::sample::Preset;
 use crate::signal::resize::{Crop, Flip};
-use crate::tokenizer::{ImageTokenizerConfig, TokenizerConfig};
+use crate::tokenizer::{ImageTokenizerConfig, SpeechTokenizerConfig, TokenizerConfig};
 
 /// Pictures to learn from: the `[data]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,10 +49,74 @@ impl DataConfig {
     }
 }
 
-/// Everything that makes a tokenizer.
+/// What a tokenizer is of: the key `signal`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignalKind {
+    /// Pictures.
+    #[default]
+    Pictures,
+    /// Speech.
+    Speech,
+}
+
+impl SignalKind {
+    fn is_pictures(&self) -> bool {
+        *self == Self::Pictures
+    }
+
+    /// What a config file says that it is about.
+    ///
+    /// # Errors
+    /// As [`load`]; other keys are not looked at.
+    pub fn of(path: &Path, overrides: &[String]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Looked {
+            #[serde(default)]
+            signal: SignalKind,
+        }
+        load(path, overrides).map(|looked: Looked| looked.signal)
+    }
+}
+
+/// Recordings to learn from: the `[data]` section where the signal is speech.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechDataConfig {
+    /// Recordings to train on, as [`crate::data::SpeechSet::open`] reads them.
+    pub train: PathBuf,
+    /// Held-out recordings, for previews and measurements.
+    #[serde(default)]
+    pub heldout: Option<PathBuf>,
+}
+
+/// Everything that makes a speech tokenizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechTokenizerExperiment {
+    /// Speech.
+    pub signal: SignalKind,
+    /// Licence of the resulting weights.
+    #[serde(default = "unstated")]
+    pub licence: String,
+    /// Recordings.
+    pub data: SpeechDataConfig,
+    /// Sizes.
+    pub tokenizer: SpeechTokenizerConfig,
+    /// Losses.
+    #[serde(default)]
+    pub losses: LossConfig,
+    /// The run.
+    pub train: RunConfig,
+}
+
+/// Everything that makes a tokenizer of pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerExperiment {
+    /// Pictures.
+    #[serde(default, skip_serializing_if = "SignalKind::is_pictures")]
+    pub signal: SignalKind,
     /// Licence of the resulting weights.
     #[serde(default = "unstated")]
     pub licence: String,
@@ -113,6 +177,18 @@ impl Experiment for TokenizerExperiment {
         self.tokenizer.validate()?;
         self.train.validate()?;
         self.losses.validate(self.tokenizer.resolution, self.train.steps)
+    }
+}
+
+impl Experiment for SpeechTokenizerExperiment {
+    fn validate(&self) -> Result<()> {
+        self.tokenizer.validate()?;
+        self.train.validate()?;
+        if self.losses.lpips.is_some() {
+            return Err(Error::config("losses.lpips", "it is a distance of pictures, the signal is speech"));
+        }
+        let [_, frames, bins] = self.tokenizer.signal();
+        self.losses.validate(frames.min(bins), self.train.steps)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use crate::data::PictureFolder;
+use crate::data::{Examples, PictureFolder, spread};
 use crate::error::Result;
+use crate::random::{Purpose, stream};
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::signal::resize::center_crop;
@@ -37,6 +38,19 @@ pub fn samples(folder: &PictureFolder, size: u32, count: usize) -> Vec<f32> {
         .filter_map(|item| center_crop(&Picture::open(folder.path_of(item)).ok()?, size).ok())
         .flat_map(|picture| picture.to_unit())
         .collect()
+}
+
+/// `count` examples spread evenly over all, one after another. Those that cannot be read are left out.
+pub fn samples_of(examples: &dyn Examples, count: usize) -> Vec<f32> {
+    let mut rng = stream(0, Purpose::Evaluate, 0, 0);
+    let mut example = vec![0.0; examples.values()];
+    let mut all = Vec::new();
+    for item in spread(examples.count(), count) {
+        if examples.read(item, &mut rng, &mut example) {
+            all.extend_from_slice(&example);
+        }
+    }
+    all
 }
 
 /// 1, 2, 4, … up to `depth`, and `depth` itself.

@@ -10,9 +10,9 @@ use resgen_core::signal::resize::{Crop, Flip};
 use resgen_core::train::classifier::{ClassifierExperiment, ClassifierLearner};
 use resgen_core::train::config::{DataConfig, Experiment};
 use resgen_core::train::model_file::{ModelFile, Storage};
-use resgen_core::train::pictures::PictureSource;
 use resgen_core::train::rate::RateConfig;
 use resgen_core::train::run::{Outcome, RunConfig};
+use resgen_core::train::signals::SignalSource;
 use resgen_core::workers::Workers;
 use resgen_core::{Error, Result};
 use serde::Serialize;
@@ -115,7 +115,7 @@ fn train(arguments: &TrainArguments, context: &Context) -> anyhow::Result<()> {
         threads: context.threads,
         ..LoaderOptions::default()
     };
-    let mut source = PictureSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
+    let mut source = SignalSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
     let run = &arguments.run;
     let outcome = run.outcome(&mut learner, &mut source, (&experiment, &experiment.train), context)?;
     let heldout_accuracy = match (&outcome, heldout) {

@@ -1,6 +1,7 @@
 //! How loud a sound is, and what of it is silence.
 
 use ebur128::{EbuR128, Mode};
+use serde::{Deserialize, Serialize};
 
 use super::Sound;
 use crate::error::{Error, Result};
@@ -24,7 +25,8 @@ pub struct Usable {
 }
 
 /// What counts as silence around a sound.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Silence {
     /// How far below the loudest frame, in dB.
     pub below: f32,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::rvq::{CodebookConfig, Sharing};
 use crate::signal::mel::MelConfig;
+use crate::signal::sound::Silence;
 use crate::tokenizer::{QuantizerConfig, TokenizerConfig, TokenizerKind};
 
 /// Sizes of a [`super::SpeechTokenizer`].
@@ -14,6 +15,12 @@ pub struct SpeechTokenizerConfig {
     /// How spectrograms are made.
     #[serde(default = "MelConfig::speech")]
     pub mel: MelConfig,
+    /// How loud all recordings are made, in LUFS.
+    #[serde(default = "SpeechTokenizerConfig::usual_loudness")]
+    pub loudness: f64,
+    /// What of a recording's ends is left out.
+    #[serde(default)]
+    pub silence: Silence,
     /// The logarithm that becomes 0 for the network.
     #[serde(default = "SpeechTokenizerConfig::usual_centre")]
     pub centre: f32,
@@ -47,6 +54,11 @@ fn separate() -> Sharing {
 }
 
 impl SpeechTokenizerConfig {
+    /// That of broadcasts (EBU R 128).
+    fn usual_loudness() -> f64 {
+        -23.0
+    }
+
     /// Near the mean logarithm of speech.
     fn usual_centre() -> f32 {
         -5.0
@@ -79,7 +91,7 @@ impl SpeechTokenizerConfig {
     }
 
     /// What the network sees of silence.
-    pub fn silence(&self) -> f32 {
+    pub fn of_silence(&self) -> f32 {
         (self.mel.floor.ln() - self.centre) / self.spread
     }
 }
@@ -123,6 +135,13 @@ impl TokenizerConfig for SpeechTokenizerConfig {
             false => wrong(key, format!("expected {low} to {high}, found {value}")),
         };
         self.mel.validate("tokenizer.mel")?;
+        if !(-70.0..=0.0).contains(&self.loudness) {
+            return wrong("loudness", format!("expected -70 to 0 LUFS, found {}", self.loudness));
+        }
+        if !(self.silence.below > 0.0 && self.silence.keep >= 0.0 && self.silence.keep.is_finite()) {
+            let reason = "expected `below`, more than 0 dB, and `keep`, at least 0 seconds";
+            return wrong("silence", reason.to_owned());
+        }
         if !self.centre.is_finite() {
             return wrong("centre", format!("expected a number, found {}", self.centre));
         }

@@ -2,9 +2,11 @@
 
 mod autoencoder;
 mod config;
+mod listener;
 
 pub use autoencoder::MelAutoencoder;
 pub use config::SpeechTokenizerConfig;
+pub use listener::Listener;
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -31,7 +33,7 @@ impl SpeechTokenizer {
         }
         let frames = mel.frames().next_multiple_of(config.frames_per_position());
         let mut values = config.normalised(&mel.values);
-        values.resize(frames * mel.bins, config.silence());
+        values.resize(frames * mel.bins, config.of_silence());
         let shape = [1, 1, frames, mel.bins];
         self.encode(Tensor::from_data(TensorData::new(values, shape), &self.books().vectors().device()))
     }

@@ -1,4 +1,4 @@
-//! Micro-batches of pictures from a folder.
+//! Micro-batches of signals.
 
 use super::learner::BatchSource;
 use super::tokenizer::SignalBatch;
@@ -6,19 +6,19 @@ use crate::data::Loader;
 use crate::error::Result;
 
 /// Cuts a loader's batches into micro-batches.
-pub struct PictureSource {
+pub struct SignalSource {
     loader: Option<Loader>,
     micro_batches: usize,
 }
 
-impl PictureSource {
+impl SignalSource {
     /// Batches of `loader` in `micro_batches` equal parts.
     pub fn new(loader: Loader, micro_batches: usize) -> Self {
         Self { loader: Some(loader), micro_batches }
     }
 }
 
-impl BatchSource for PictureSource {
+impl BatchSource for SignalSource {
     type Batch = SignalBatch;
 
     fn batches(&mut self, step: u64) -> Result<Vec<SignalBatch>> {
@@ -27,12 +27,12 @@ impl BatchSource for PictureSource {
         }
         let Some(loader) = &mut self.loader else { return Ok(Vec::new()) };
         let batch = loader.next_batch()?;
-        let (pictures, parts) = (batch.classes.len(), self.micro_batches);
-        let size = pictures / parts;
-        let values = batch.pixels.len() / parts;
-        let cut = batch.pixels.chunks(values).zip(batch.classes.chunks(size)).enumerate();
-        let part = |(part, (pixels, classes)): (usize, (&[f32], &[u32]))| SignalBatch {
-            values: pixels.to_vec(),
+        let (count, parts) = (batch.classes.len(), self.micro_batches);
+        let size = count / parts;
+        let values = batch.values.len() / parts;
+        let cut = batch.values.chunks(values).zip(batch.classes.chunks(size)).enumerate();
+        let part = |(part, (values, classes)): (usize, (&[f32], &[u32]))| SignalBatch {
+            values: values.to_vec(),
             classes: classes.to_vec(),
             first: part * size,
         };

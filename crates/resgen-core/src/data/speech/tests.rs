@@ -1,0 +1,145 @@
+use std::fs;
+use std::sync::Arc;
+
+use rand::SeedableRng;
+
+use super::*;
+use crate::data::Examples;
+use crate::data::source::CacheLimit;
+use crate::signal::sound::Sound;
+
+/// Half a second of a tone.
+fn sound(path: &Path, hz: f32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let samples = (0..8000).map(|n| (n as f32 * hz * std::f32::consts::TAU / 16_000.0).sin() * 0.3).collect();
+    Sound::new(16_000, samples).unwrap().save(path).unwrap();
+}
+
+fn text(path: &Path, content: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn listed(set: &SpeechSet) -> Vec<[String; 3]> {
+    let item = |utterance: &Utterance| {
+        [utterance.path.display().to_string(), utterance.text.clone(), utterance.speaker.clone()]
+    };
+    set.utterances().iter().map(item).collect()
+}
+
+fn expect(set: &SpeechSet, expected: &[[&str; 3]]) {
+    assert_eq!(listed(set), expected.iter().map(|row| row.map(str::to_owned)).collect::<Vec<_>>());
+}
+
+#[test]
+fn all_forms_of_a_manifest_say_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.wav", "b.wav"] {
+        sound(&folder.path().join(name), 300.0);
+    }
+    let forms = [
+        ("list.csv", "speaker,path,text\nann,b.wav,\"One, two.\"\n,a.wav,\"She said \"\"no\"\".\"\n"),
+        ("list.tsv", "path\ttext\tspeaker\nb.wav\tOne, two.\tann\na.wav\tShe said \"no\".\t\n"),
+        (
+            "list.jsonl",
+            "{\"path\": \"b.wav\", \"text\": \"One, two.\", \"speaker\": \"ann\"}\n\n{\"path\": \"a.wav\", \"text\": \"She said \\\"no\\\".\"}\n",
+        ),
+    ];
+    for (name, content) in forms {
+        text(&folder.path().join(name), content);
+        let set = SpeechSet::open(folder.path().join(name)).unwrap();
+        expect(&set, &[["a.wav", "She said \"no\".", ""], ["b.wav", "One, two.", "ann"]]);
+        assert_eq!(set.speakers(), ["", "ann"]);
+        assert!(set.problems().is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_left_out_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    sound(&folder.path().join("a.wav"), 300.0);
+    let list = folder.path().join("manifest.tsv");
+    text(&list, "path\ttext\na.wav\tHello.\na.wav\tHello again.\nc.wav\tGone.\nd.wav\t \n");
+    let set = SpeechSet::open(folder.path()).unwrap();
+    assert_eq!(set.utterances().len(), 1);
+    let reasons: Vec<_> = set.problems().iter().map(|problem| problem.reason.as_str()).collect();
+    assert_eq!(reasons, ["it is listed twice", "there is no such sound file", "it has no text"]);
+}
+
+#[test]
+fn a_wrong_list_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let reason = |name: &str, content: &str| {
+        text(&folder.path().join(name), content);
+        SpeechSet::open(folder.path().join(name)).unwrap_err().to_string()
+    };
+    assert!(reason("a.csv", "path,txt\na.wav,b\n").contains("`text` (did you mean `txt`?)"));
+    assert!(reason("b.jsonl", "{\"path\": \"a\", \"text\": \"b\"}\n{\"path\": 3}\n").contains("line 2"));
+    assert!(reason("c.txt", "hello").contains(".jsonl"));
+    assert!(reason("d.tsv", "path\ttext\na.wav\tb\n").contains("no recordings"));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(SpeechSet::open(empty.path()).unwrap_err().to_string().contains("LibriSpeech"));
+    assert!(matches!(SpeechSet::open("/nowhere"), Err(Error::Io { .. })));
+}
+
+#[test]
+fn published_layouts_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let libri = folder.path().join("libri");
+    sound(&libri.join("84/121/84-121-0001.flac"), 300.0);
+    sound(&libri.join("84/121/84-121-0000.flac"), 300.0);
+    text(&libri.join("84/121/84-121.trans.txt"), "84-121-0000 GO DO YOU HEAR\n84-121-0001 BUT\n");
+    expect(
+        &SpeechSet::open(&libri).unwrap(),
+        &[["84/121/84-121-0000.flac", "GO DO YOU HEAR", "84"], ["84/121/84-121-0001.flac", "BUT", "84"]],
+    );
+    let tts = folder.path().join("tts");
+    sound(&tts.join("84/121/84_121_000000_000000.wav"), 300.0);
+    text(&tts.join("84/121/84_121_000000_000000.normalized.txt"), "Go. Do you hear?\n");
+    text(&tts.join("84/121/84_121_000000_000000.original.txt"), "Go.\n");
+    expect(&SpeechSet::open(&tts).unwrap(), &[["84/121/84_121_000000_000000.wav", "Go. Do you hear?", "84"]]);
+    let lj = folder.path().join("LJSpeech-1.1");
+    sound(&lj.join("wavs/LJ001-0001.wav"), 300.0);
+    text(&lj.join("metadata.csv"), "LJ001-0001|In \"1455\"|In \"fourteen fifty-five\"\n");
+    expect(
+        &SpeechSet::open(&lj).unwrap(),
+        &[["wavs/LJ001-0001.wav", "In \"fourteen fifty-five\"", "LJSpeech-1.1"]],
+    );
+}
+
+#[test]
+fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    sound(&folder.path().join("a.wav"), 300.0);
+    sound(&folder.path().join("b.wav"), 2000.0);
+    text(&folder.path().join("c.wav"), "no sound");
+    text(&folder.path().join("manifest.tsv"), "path\ttext\na.wav\tA.\nb.wav\tB.\nc.wav\tC.\n");
+    let set = Arc::new(SpeechSet::open(folder.path()).unwrap());
+    let config = |segment: usize| {
+        let text = format!(
+            "segment = {segment}\nchannels = [8]\njoins = [2]\nblocks = 1\nlatent = 4\nvocabulary = 8\ndepth = 2"
+        );
+        toml::from_str(&text).unwrap()
+    };
+    let piece = |segments: &Segments, item: usize, seed: u64| {
+        let mut values = vec![f32::NAN; segments.values()];
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        segments.read(item, &mut rng, &mut values).then_some(values)
+    };
+    let kept = Segments::new(Arc::clone(&set), config(8), CacheLimit::default()).unwrap();
+    let not_kept = Segments::new(Arc::clone(&set), config(8), CacheLimit(0)).unwrap();
+    for (item, seed) in [(0, 1), (0, 2), (1, 1), (0, 1)] {
+        let values = piece(&kept, item, seed).unwrap();
+        assert!(values.iter().all(|value| value.is_finite()));
+        assert_eq!(Some(values), piece(&not_kept, item, seed));
+    }
+    assert_ne!(piece(&kept, 0, 1), piece(&kept, 1, 1));
+    assert!(piece(&kept, 2, 1).is_none());
+    assert_eq!(kept.problems()[0].path, Path::new("c.wav"));
+    // 0.5 s are 31 frames; silence follows.
+    let long = Segments::new(set, config(64), CacheLimit::default()).unwrap();
+    let values = piece(&long, 0, 1).unwrap();
+    let silence = (1e-5f32.ln() + 5.0) / 2.5;
+    assert!(values[40 * 80..].iter().all(|value| (value - silence).abs() < 1e-6));
+    assert!(values[10 * 80..20 * 80].iter().any(|value| *value > 0.5));
+}

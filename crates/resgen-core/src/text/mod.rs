@@ -1,0 +1,9 @@
+//! Texts as they are spoken: numbers and abbreviations in words, and long texts in sentences.
+
+mod english;
+mod numbers;
+mod sentences;
+
+pub use english::spelled_out;
+pub use numbers::numbers_in_words;
+pub use sentences::sentences;
