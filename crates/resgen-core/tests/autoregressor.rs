@@ -3,6 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use resgen_core::condition::Condition;
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
 use resgen_core::model::{ArResgen, Network, NetworkConfig, NetworkKind, RqTransformer, Sequential};
 use resgen_core::nn::transformer::TrunkConfig;
@@ -34,6 +35,7 @@ fn config(kind: NetworkKind) -> NetworkConfig {
         depth: DEPTH,
         latent: LATENT,
         classes: CLASSES,
+        text: None,
         embedding_scales: vec![1.0, 0.6, 0.9, 1.5],
     }
 }
@@ -64,7 +66,7 @@ fn books() -> Codebooks {
 }
 
 fn request(classes: Vec<usize>, first_index: u64) -> Request {
-    Request { classes, seed: 11, first_index, known: None }
+    Request { classes, seed: 11, first_index, ..Request::default() }
 }
 
 fn drawn<H: DrawsPosition>(model: &Sequential<H>, preset: Preset, request: &Request) -> Codes {
@@ -134,19 +136,19 @@ fn the_surest_codes_are_those_that_all_codes_known_predict() {
     // argmax of a pass over all positions and depths at once.
     let surest = Preset { guidance: 1.0, component_temperature: 0.0, temperature: 0.0, ..Preset::default() };
     let device = Device::flex();
-    let labels = || Tensor::<1, Int>::from_data([0, 2], &device);
+    let condition = Condition::of_classes([0, 2], &device);
 
     let model = rq_transformer();
     let codes = drawn(&model, surest, &request(vec![0, 2], 0));
     let (whole, partial) = embeddings(&codes, 1.5);
-    let logits = model.head().forward(model.hidden(whole, &model.modulations(labels())), partial);
+    let logits = model.head().forward(model.hidden(whole, &model.modulations(&condition)), partial);
     let best = logits.argmax(2).reshape([2, POSITIONS, DEPTH]);
     assert_eq!(Codes::from_tensor(best, VOCABULARY).unwrap(), codes);
 
     let model = ar_resgen();
     let codes = drawn(&model, surest, &request(vec![0, 2], 0));
     let (whole, _) = embeddings(&codes, 1.5);
-    let out = model.head().forward(model.hidden(whole, &model.modulations(labels())));
+    let out = model.head().forward(model.hidden(whole, &model.modulations(&condition)));
     let best = out.logits.clone().argmax(1).squeeze_dim(1);
     let means = model.head().component_means(best, out.mixer.clone());
     let z = out.place(means, Tensor::zeros([2 * POSITIONS, LATENT], &device), 0.0) * 1.5;

@@ -172,8 +172,7 @@ fn check_learning<M: Trainable + Stored>(precision: Precision, [blind, gain]: [f
     let preset = Preset { steps: 4, guidance: 1.0, choice_temperature: 5.0, ..Preset::default() };
     let sampler = model.sampler(tokenizer.books(), preset).unwrap();
     let classes: Vec<usize> = (0..40).map(|index| index % 2).collect();
-    let drawn =
-        sampler.sample(&Request { classes: classes.clone(), seed: 1, first_index: 0, known: None }).unwrap();
+    let drawn = sampler.sample(&Request { classes: classes.clone(), seed: 1, ..Request::default() }).unwrap();
     let right = classes
         .iter()
         .enumerate()

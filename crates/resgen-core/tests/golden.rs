@@ -10,6 +10,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use resgen_core::condition::Condition;
 use resgen_core::head::MixtureLoss;
 use resgen_core::model::{Network, NetworkConfig, Resgen};
 use resgen_core::nn::Builder;
@@ -142,8 +143,11 @@ fn a_forward_pass_gives_the_twins_mixtures() {
     for file in GENERATORS {
         let golden = Golden::load(file);
         let model = generator(&golden, MixtureLoss::Nll);
-        let out =
-            model.forward(golden.floats("visible"), golden.integers("masked"), golden.integers("labels"));
+        let out = model.forward(
+            golden.floats("visible"),
+            golden.integers("masked"),
+            &Condition { labels: golden.integers("labels"), texts: None },
+        );
         golden.expect("log_density", model.head().log_density(&out, golden.floats("target")), FORWARD);
         golden.expect("logits", out.logits, FORWARD);
         golden.expect("mixer", out.mixer, FORWARD);
@@ -159,7 +163,11 @@ fn both_losses_and_all_their_gradients_are_the_twins() {
         for (kind, loss) in [("nll", MixtureLoss::Nll), ("split", MixtureLoss::Split)] {
             let model = generator(&golden, loss).train();
             let visible = golden.floats("visible").autodiff();
-            let out = model.forward(visible, golden.integers("masked"), golden.integers("labels"));
+            let out = model.forward(
+                visible,
+                golden.integers("masked"),
+                &Condition { labels: golden.integers("labels"), texts: None },
+            );
             let (target, weight) = (golden.floats::<2>("target"), golden.floats::<1>("weight"));
             let loss = model.head().score(&out, target.autodiff(), weight.autodiff()).loss;
             golden.expect(&format!("loss.{kind}"), loss.clone(), FORWARD);
@@ -219,7 +227,9 @@ fn whole_samples_are_the_twins_code_for_code() {
             .map(|known| Known { codes: codes(format!("known_codes.{index}")), masked: known.masked });
         let sampler = Unmasker::new(&model, &books, run.preset).unwrap();
         let (seed, first_index) = (run.seed, run.first_index);
-        let drawn = sampler.sample(&Request { classes: run.classes, seed, first_index, known }).unwrap();
+        let drawn = sampler
+            .sample(&Request { classes: run.classes, seed, first_index, known, ..Request::default() })
+            .unwrap();
         assert_eq!(drawn, codes(format!("codes.{index}")), "run {index}");
     }
 }

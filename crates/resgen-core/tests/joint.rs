@@ -62,6 +62,7 @@ fn config(kind: NetworkKind) -> NetworkConfig {
         latent: LATENT,
         vocabulary: VOCABULARY,
         classes: 1,
+        text: None,
         embedding_scales: vec![1.0, 0.5, 1.3],
     }
 }
@@ -78,7 +79,7 @@ fn batch(step: u64, probabilities: &[f64]) -> TokenBatch {
         values.extend(codes_of(signal.unwrap_or(SIGNALS - 1)));
     }
     let codes = Codes::new(values, POSITIONS, DEPTH, VOCABULARY).unwrap();
-    TokenBatch { codes, classes: vec![0; BATCH], first: 0 }
+    TokenBatch { codes, classes: vec![0; BATCH], texts: Vec::new(), first: 0 }
 }
 
 fn trained<M: Trainable>(probabilities: &[f64], steps: u64) -> M {
@@ -147,7 +148,7 @@ fn total_variation<M: Trainable>(model: &M, probabilities: &[f64]) -> f64 {
         ..Preset::default()
     };
     let sampler = model.sampler(&books, preset).unwrap();
-    let request = Request { classes: vec![0; DRAWN], seed: 4, first_index: 0, known: None };
+    let request = Request { classes: vec![0; DRAWN], seed: 4, ..Request::default() };
     let drawn = sampler.sample(&request).unwrap();
     let mut counts = vec![0usize; SIGNALS];
     (0..DRAWN).for_each(|sample| counts[number_of(drawn.signal(sample))] += 1);

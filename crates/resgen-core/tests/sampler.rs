@@ -39,6 +39,7 @@ fn model_of<H: NetworkHead>(trunk: TrunkConfig) -> Masked<H> {
         depth: DEPTH,
         latent: LATENT,
         classes: CLASSES,
+        text: None,
         embedding_scales: vec![1.0, 0.3, 0.6, 0.9, 1.5],
     };
     let model = Masked::<H>::new(&mut Builder::new(1, &device), config);
@@ -60,7 +61,7 @@ fn books() -> Codebooks {
 }
 
 fn request(classes: Vec<usize>, first_index: u64) -> Request {
-    Request { classes, seed: 11, first_index, known: None }
+    Request { classes, seed: 11, first_index, ..Request::default() }
 }
 
 /// Every combination of settings that the tests go over.

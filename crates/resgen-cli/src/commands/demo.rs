@@ -156,7 +156,7 @@ fn shown_classes(generator: &Generator) -> Vec<usize> {
 /// Two rows of states: what is revealed, and the model's guess of the whole.
 fn draw_unmasking(generator: &Generator, sampler: &Unmasker<'_, MixtureHead>, seed: u64) -> Result<Grid> {
     let class = class(generator, UNMASKED)?;
-    let request = Request { classes: vec![class], seed, first_index: 0, known: None };
+    let request = Request { classes: vec![class], seed, ..Request::default() };
     let mut states = Vec::new();
     sampler.sample_with(&request, |codes, masked| {
         states.push((codes.clone(), masked[0].clone()));

@@ -90,7 +90,7 @@ pub(super) fn batch(codes: &Codes, classes: &[usize], first: usize) -> Result<To
     let end = (first + BATCH).min(classes.len());
     let values = (first..end).flat_map(|signal| codes.signal(signal)).copied().collect();
     let codes = Codes::new(values, codes.positions(), codes.depth(), codes.vocabulary())?;
-    Ok(TokenBatch { codes, classes: classes[first..end].to_vec(), first })
+    Ok(TokenBatch { codes, classes: classes[first..end].to_vec(), texts: Vec::new(), first })
 }
 
 /// Sums over what the loss of a batch is a mean of, in all rounds.

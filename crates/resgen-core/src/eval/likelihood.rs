@@ -246,8 +246,7 @@ fn costs<M: Network<Head: CodeCosts>>(
     };
     let seen = seen.div_scalar(scales[depth]).reshape([count, positions, books.width()]);
     let masked = integers(visible.iter().map(|&first| (depth - first) as i32).collect(), [count, positions]);
-    let labels: Vec<i32> = batch.classes.iter().map(|&class| class as i32).collect();
-    let hidden = model.shown(seen, masked, Tensor::from_data(labels.as_slice(), &device));
+    let hidden = model.shown(seen, masked, &batch.condition(&device));
     let revealed = Revealed {
         books,
         codes,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::TextConfig;
 use crate::error::{Error, Result};
 use crate::head::MixtureConfig;
 use crate::nn::transformer::TrunkConfig;
@@ -57,7 +58,7 @@ pub struct NetworkConfig {
     /// Blocks of the transformer along the depth, of [`NetworkKind::RqTransformer`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth_layers: usize,
-    /// Positions L.
+    /// Positions L; of generators that speak the most.
     pub positions: usize,
     /// Quantizer depth D.
     pub depth: usize,
@@ -68,6 +69,9 @@ pub struct NetworkConfig {
     pub vocabulary: usize,
     /// Number of classes C.
     pub classes: usize,
+    /// How texts are read, of generators that speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextConfig>,
     /// Root mean square, per coordinate, of the collective embedding of the k deepest codes, for k = 0 to D
     /// (the first is not used). What the network predicts at a position with k masked codes is divided by the
     /// k-th: the last codes are far smaller than all of them together, and without this their likelihood,
@@ -81,6 +85,7 @@ impl NetworkConfig {
     pub fn validate(&self) -> Result<()> {
         self.trunk.validate()?;
         self.head.validate()?;
+        self.text.map_or(Ok(()), |text| text.validate())?;
         if self.depth_layers > 1 << 10 || (self.kind == NetworkKind::RqTransformer) != (self.depth_layers > 0)
         {
             let reason =

@@ -15,8 +15,8 @@ use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{Network, NetworkConfig, NetworkHead, NetworkKind};
-use crate::condition::ClassCondition;
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
+use crate::condition::{ClassCondition, Condition, TextEncoder};
 use crate::head::{CategoricalHead, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
 use crate::nn::precision::project;
@@ -34,6 +34,7 @@ pub struct Masked<H> {
     masked: Param<Tensor<2>>,    // [D + 1, d]
     positions: Param<Tensor<2>>, // [L, d]
     condition: ClassCondition,
+    texts: Option<TextEncoder>,
     trunk: Trunk,
     head: H,
     #[module(skip)]
@@ -46,15 +47,18 @@ impl<H: NetworkHead> Network for Masked<H> {
 
     fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
         let width = config.trunk.width;
-        Self {
+        let network = Self {
             visible: builder.linear(config.latent, width),
             masked: builder.normal([config.depth + 1, width], 0.5),
             positions: builder.normal([config.positions, width], 0.5),
             condition: ClassCondition::new(builder, config.classes, width),
+            texts: None,
             trunk: Trunk::new(builder, &config.trunk, Sight::All),
             head: H::new(builder, &config),
             config,
-        }
+        };
+        let (texts, trunk) = listening(builder, &network.config, network.trunk);
+        Self { texts, trunk, ..network }
     }
 
     fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
@@ -75,8 +79,8 @@ impl<H: NetworkHead> Network for Masked<H> {
         self.condition.nothing()
     }
 
-    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
-        self.hidden(self.embed(embeddings, masked), &self.modulations(labels))
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, condition: &Condition) -> Tensor<2> {
+        self.hidden(self.embed(embeddings, masked), &self.modulations(condition))
     }
 }
 
@@ -84,21 +88,18 @@ impl<H: NetworkHead> Masked<H> {
     /// What the trunk sees of the codes.
     ///
     /// # Shapes
-    /// visible embeddings divided by the last embedding scale `[B, L, H]`, masked codes per position `[B, L]` (0 to D) → `[B, L, d]`
+    /// visible embeddings divided by the last embedding scale `[B, l, H]`, l at most L, masked codes per position `[B, L]` (0 to D) → `[B, l, d]`
     pub fn embed(&self, visible: Tensor<3>, masked: Tensor<2, Int>) -> Tensor<3> {
         let [batch, length, _] = visible.dims();
         let width = self.config.trunk.width;
         let masked = self.masked.val().select(0, masked.flatten(0, 1)).reshape([batch, length, width]);
-        let positions = self.positions.val().unsqueeze_dim::<3>(0); // [1, L, d]
+        let positions = self.positions.val().narrow(0, 0, length).unsqueeze_dim::<3>(0); // [1, L, d]
         project(&self.visible, visible) + masked + positions
     }
 
-    /// What the trunk hears of the classes; it does not depend on the codes.
-    ///
-    /// # Shapes
-    /// labels `[B]`
-    pub fn modulations(&self, labels: Tensor<1, Int>) -> Modulations {
-        self.trunk.modulations(self.condition.forward(labels))
+    /// What the trunk hears of the condition; it does not depend on the codes.
+    pub fn modulations(&self, condition: &Condition) -> Modulations {
+        modulations(&self.trunk, &self.condition, self.texts.as_ref(), condition)
     }
 
     /// What the head is given.
@@ -114,14 +115,14 @@ impl Resgen {
     /// The mixture at every position.
     ///
     /// # Shapes
-    /// as in [`Masked::embed`], labels `[B]` → parameters of B·L mixtures
+    /// as in [`Masked::embed`] → parameters of B·L mixtures
     pub fn forward(
         &self,
         visible: Tensor<3>,
         masked: Tensor<2, Int>,
-        labels: Tensor<1, Int>,
+        condition: &Condition,
     ) -> MixtureOutput {
-        self.mixtures(self.embed(visible, masked), &self.modulations(labels))
+        self.mixtures(self.embed(visible, masked), &self.modulations(condition))
     }
 
     /// The last part of [`Resgen::forward`].

@@ -18,9 +18,10 @@ pub use sequential::{ArResgen, RqTransformer, Sequential};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
 
+use crate::condition::{ClassCondition, Condition, TextEncoder};
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead};
 use crate::nn::Builder;
-use crate::nn::transformer::TrunkConfig;
+use crate::nn::transformer::{Modulations, Trunk, TrunkConfig};
 
 /// One of the four, for what does not depend on which: training, files.
 pub trait Network: Module + ModuleDisplay {
@@ -46,8 +47,27 @@ pub trait Network: Module + ModuleDisplay {
     ///
     /// # Shapes
     /// embeddings of the codes that may be seen, divided by the last embedding scale, `[B, L, H]`; masked codes per position `[B, L]`, which
-    /// those that go position by position do not look at; labels `[B]` → `[B·L, d]`
-    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2>;
+    /// those that go position by position do not look at → `[B·L, d]`
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, condition: &Condition) -> Tensor<2>;
+}
+
+/// The network that reads texts and the trunk that listens to it, where the config has texts.
+fn listening(builder: &mut Builder, config: &NetworkConfig, trunk: Trunk) -> (Option<TextEncoder>, Trunk) {
+    let Some(text) = &config.text else { return (None, trunk) };
+    let width = config.trunk.width;
+    let texts = TextEncoder::new(builder, text, width);
+    (Some(texts), trunk.listening(builder, &config.trunk, width))
+}
+
+/// What a trunk hears of a condition.
+fn modulations(
+    trunk: &Trunk,
+    classes: &ClassCondition,
+    texts: Option<&TextEncoder>,
+    condition: &Condition,
+) -> Modulations {
+    let said = texts.zip(condition.texts.as_ref()).map(|(reader, texts)| reader.forward(texts));
+    trunk.modulations(classes.forward(condition.labels.clone()), said.as_ref())
 }
 
 /// What makes codes of a trunk's hidden states.
@@ -105,6 +125,7 @@ mod testing {
             latent: 5,
             vocabulary: 3,
             classes: 2,
+            text: None,
             embedding_scales: vec![1.0; 3],
         }
     }

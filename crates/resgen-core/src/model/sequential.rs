@@ -11,8 +11,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{Network, NetworkConfig, NetworkHead, NetworkKind};
-use crate::condition::ClassCondition;
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
+use crate::condition::{ClassCondition, Condition, TextEncoder};
 use crate::head::{DepthTransformer, MixtureHead};
 use crate::nn::Builder;
 use crate::nn::precision::project;
@@ -30,6 +30,7 @@ pub struct Sequential<H> {
     start: Param<Tensor<2>>,     // [1, d]
     positions: Param<Tensor<2>>, // [L, d]
     condition: ClassCondition,
+    texts: Option<TextEncoder>,
     trunk: Trunk,
     head: H,
     #[module(skip)]
@@ -42,15 +43,18 @@ impl<H: NetworkHead> Network for Sequential<H> {
 
     fn new(builder: &mut Builder, config: NetworkConfig) -> Self {
         let width = config.trunk.width;
-        Self {
+        let network = Self {
             previous: builder.linear(config.latent, width),
             start: builder.normal([1, width], 0.5),
             positions: builder.normal([config.positions, width], 0.5),
             condition: ClassCondition::new(builder, config.classes, width),
+            texts: None,
             trunk: Trunk::new(builder, &config.trunk, Sight::Past),
             head: H::new(builder, &config),
             config,
-        }
+        };
+        let (texts, trunk) = listening(builder, &network.config, network.trunk);
+        Self { texts, trunk, ..network }
     }
 
     fn continued(self, before: Self, known: &[Option<usize>]) -> Self {
@@ -71,18 +75,15 @@ impl<H: NetworkHead> Network for Sequential<H> {
         self.condition.nothing()
     }
 
-    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, labels: Tensor<1, Int>) -> Tensor<2> {
-        self.hidden(embeddings, &self.modulations(labels))
+    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, condition: &Condition) -> Tensor<2> {
+        self.hidden(embeddings, &self.modulations(condition))
     }
 }
 
 impl<H: NetworkHead> Sequential<H> {
-    /// What the trunk hears of the classes.
-    ///
-    /// # Shapes
-    /// labels `[B]`
-    pub fn modulations(&self, labels: Tensor<1, Int>) -> Modulations {
-        self.trunk.modulations(self.condition.forward(labels))
+    /// What the trunk hears of the condition.
+    pub fn modulations(&self, condition: &Condition) -> Modulations {
+        modulations(&self.trunk, &self.condition, self.texts.as_ref(), condition)
     }
 
     /// What the head is given at every position, where all codes are known.
@@ -96,13 +97,13 @@ impl<H: NetworkHead> Sequential<H> {
             1 => start,
             _ => Tensor::cat(vec![start, project(&self.previous, embeddings.narrow(1, 0, length - 1))], 1),
         };
-        let x = previous + self.positions.val().unsqueeze_dim::<3>(0);
+        let x = previous + self.positions.val().narrow(0, 0, length).unsqueeze_dim::<3>(0);
         self.trunk.forward(x, modulations).flatten(0, 1)
     }
 
-    /// Nothing yet of `batch` signals.
-    pub fn memory(&self, batch: usize, device: &Device) -> Memory {
-        self.trunk.memory(batch, self.config.positions, device)
+    /// Nothing yet of `batch` signals of so many positions.
+    pub fn memory(&self, batch: usize, positions: usize, device: &Device) -> Memory {
+        self.trunk.memory(batch, positions, device)
     }
 
     /// [`Sequential::hidden`] at one position; those before it have been here, in order. `previous` is the embedding of all codes of the
@@ -141,9 +142,9 @@ mod tests {
         let [positions, latent] = [config.positions, config.latent];
         let model = testing::stirred(ArResgen::new(&mut Builder::new(1, &device), config));
         let embeddings = Tensor::<3>::random([2, positions, latent], Distribution::Normal(0.0, 1.0), &device);
-        let modulations = model.modulations(Tensor::from_data([0, 1], &device));
+        let modulations = model.modulations(&Condition::of_classes([0, 1], &device));
         let all = model.hidden(embeddings.clone(), &modulations).reshape([2, positions, 16]);
-        let mut memory = model.memory(2, &device);
+        let mut memory = model.memory(2, positions, &device);
         for position in 0..positions {
             let previous = embeddings.clone().narrow(1, position.saturating_sub(1), 1).squeeze_dim(1);
             let one = model.next(previous, &modulations, &mut memory, position);
@@ -158,7 +159,7 @@ mod tests {
         let device = Device::flex();
         let config = testing::config(NetworkKind::ArResgen);
         let model = testing::stirred(ArResgen::new(&mut Builder::new(1, &device), config.clone()));
-        let modulations = model.modulations(Tensor::from_data([0], &device));
+        let modulations = model.modulations(&Condition::of_classes([0], &device));
         let hidden = |last: f32| {
             let mut values = vec![1.0; config.positions * config.latent];
             values[2 * config.latent..].fill(last);

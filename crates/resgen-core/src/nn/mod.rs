@@ -4,6 +4,7 @@ pub mod attention;
 pub mod builder;
 pub mod conv;
 pub mod convnext;
+pub mod cross;
 pub mod parameters;
 pub mod precision;
 pub mod pretrained;

@@ -157,7 +157,7 @@ mod tests {
             let model = precision.of(masters.clone());
             let inputs = [x.clone().autodiff(), weight.clone().autodiff()];
             let [x, weight] = inputs;
-            let loss = (model.forward(x, modulation.clone().autodiff()) * weight).sum();
+            let loss = (model.forward(x, modulation.clone().autodiff(), None) * weight).sum();
             parameters::take_gradients(&masters, &mut loss.backward())
         };
         let [exact, rounded] = [Precision::F32, Precision::Bf16].map(gradients);

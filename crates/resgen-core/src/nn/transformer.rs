@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Builder;
 use super::attention::SelfAttention;
+use super::cross::{CrossAttention, Heard, Said};
 use super::precision::{project, project_gelu};
 use crate::error::{Error, Result};
 
@@ -54,11 +55,13 @@ impl TrunkConfig {
     }
 }
 
-/// One DiT block: attention and an MLP, each normalised, modulated by the condition, and gated.
+/// One DiT block: attention and an MLP, each normalised, modulated by the condition, and gated; between them, where something is said
+/// about the signal, attention to that.
 #[derive(Module, Debug)]
 pub struct Block {
     modulation: Linear,
     attention: SelfAttention,
+    cross: Option<CrossAttention>,
     widen: Linear,
     narrow: Linear,
 }
@@ -69,6 +72,7 @@ impl Block {
         Self {
             modulation: builder.zero_linear(width, 6 * width),
             attention: SelfAttention::new(builder, width, heads, sight),
+            cross: None,
             widen: builder.linear(width, 4 * width),
             narrow: builder.linear(4 * width, width),
         }
@@ -76,12 +80,21 @@ impl Block {
 
     /// # Shapes
     /// `x` `[B, L, d]`, `modulation` `[B, 6, d]` → `[B, L, d]`
-    pub fn forward(&self, x: Tensor<3>, modulation: Tensor<3>) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, modulation: Tensor<3>, heard: Option<&Heard>) -> Tensor<3> {
         let part = |index: usize| modulation.clone().narrow(1, index, 1); // [B, 1, d]
         let normed = modulated_norm(x.clone(), part(0), part(1));
         let x = x + self.attention.forward(normed) * part(2);
+        let x = self.listened(x, heard, 0);
         let normed = modulated_norm(x.clone(), part(3), part(4));
         x + project(&self.narrow, project_gelu(&self.widen, normed)) * part(5)
+    }
+
+    /// The positions with what they hear, of which the first is the one at `first`.
+    fn listened(&self, x: Tensor<3>, heard: Option<&Heard>, first: usize) -> Tensor<3> {
+        match self.cross.as_ref().zip(heard) {
+            Some((cross, heard)) => x.clone() + cross.forward(x, heard, first),
+            None => x,
+        }
     }
 
     /// [`Block::forward`] at one position; see [`SelfAttention::next`].
@@ -91,7 +104,7 @@ impl Block {
     fn next(
         &self,
         x: Tensor<2>,
-        modulation: Tensor<3>,
+        (modulation, heard): (Tensor<3>, Option<&Heard>),
         memory: Tensor<3>,
         place: usize,
     ) -> (Tensor<2>, Tensor<3>) {
@@ -102,6 +115,7 @@ impl Block {
         let gate = |index| part(index).squeeze_dim::<2>(1); // [B, d]
         let (attended, memory) = self.attention.next(normed(x.clone(), 0), memory, place);
         let x = x + attended * gate(2);
+        let x = self.listened(x.unsqueeze_dim(1), heard, place).squeeze_dim::<2>(1);
         let widened = project_gelu(&self.widen, normed(x.clone(), 3));
         (x + project(&self.narrow, widened) * gate(5), memory)
     }
@@ -112,6 +126,13 @@ impl Block {
 pub struct Modulations {
     blocks: Vec<Tensor<3>>, // [B, 6, d] each
     last: Tensor<3>,        // [B, 2, d]
+    heard: Vec<Heard>,      // by block; none where nothing is said
+}
+
+impl Modulations {
+    fn of_blocks(&self) -> impl Iterator<Item = (Tensor<3>, Option<&Heard>)> {
+        self.blocks.iter().enumerate().map(|(at, modulation)| (modulation.clone(), self.heard.get(at)))
+    }
 }
 
 /// What a trunk whose positions see the past knows of the positions before: keys and values of every block.
@@ -137,6 +158,15 @@ impl Trunk {
         }
     }
 
+    /// A trunk that listens to states of width `said`.
+    #[must_use]
+    pub fn listening(mut self, builder: &mut Builder, config: &TrunkConfig, said: usize) -> Self {
+        for block in &mut self.blocks {
+            block.cross = Some(CrossAttention::new(builder, config.width, said, config.heads));
+        }
+        self
+    }
+
     /// This fresh trunk with the blocks of `before`, a trunk of the same width and at most as many: the blocks that come after
     /// those are still the identity, so it begins as what `before` was.
     #[must_use]
@@ -148,21 +178,27 @@ impl Trunk {
 
     /// # Shapes
     /// `condition` `[B, d]`
-    pub fn modulations(&self, condition: Tensor<2>) -> Modulations {
+    pub fn modulations(&self, condition: Tensor<2>, said: Option<&Said>) -> Modulations {
         let [batch, width] = condition.dims();
         let condition = silu(condition);
         let of = |layer: &Linear, parts| project(layer, condition.clone()).reshape([batch, parts, width]);
         Modulations {
             blocks: self.blocks.iter().map(|block| of(&block.modulation, 6)).collect(),
             last: of(&self.modulation, 2),
+            heard: match said {
+                Some(said) => {
+                    self.blocks.iter().filter_map(|block| Some(block.cross.as_ref()?.hear(said))).collect()
+                }
+                None => Vec::new(),
+            },
         }
     }
 
     /// # Shapes
     /// `x` `[B, L, d]` → `[B, L, d]`
     pub fn forward(&self, x: Tensor<3>, modulations: &Modulations) -> Tensor<3> {
-        let blocks = self.blocks.iter().zip(&modulations.blocks);
-        let x = blocks.fold(x, |x, (block, modulation)| block.forward(x, modulation.clone()));
+        let blocks = self.blocks.iter().zip(modulations.of_blocks());
+        let x = blocks.fold(x, |x, (block, (modulation, heard))| block.forward(x, modulation, heard));
         let part = |index: usize| modulations.last.clone().narrow(1, index, 1); // [B, 1, d]
         modulated_norm(x, part(0), part(1))
     }
@@ -187,11 +223,11 @@ impl Trunk {
         place: usize,
     ) -> Tensor<2> {
         let mut x = x;
-        let blocks = self.blocks.iter().zip(&modulations.blocks);
+        let blocks = self.blocks.iter().zip(modulations.of_blocks());
         // Taken out and put back: a memory that has one owner is written in place.
         let before = std::mem::take(&mut memory.blocks);
         for ((block, modulation), known) in blocks.zip(before) {
-            let (out, known) = block.next(x, modulation.clone(), known, place);
+            let (out, known) = block.next(x, modulation, known, place);
             memory.blocks.push(known);
             x = out;
         }

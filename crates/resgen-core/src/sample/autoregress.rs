@@ -135,8 +135,8 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
     /// [`Error::Argument`] for a class the model does not have, or predictions that are no numbers;
     /// [`Error::Mismatch`] for known codes of another shape.
     pub fn sample(&self, request: &Request) -> Result<Codes> {
-        let (batch, positions, depth) =
-            (request.classes.len(), self.model.config().positions, self.books.depth());
+        let (batch, depth) = (request.classes.len(), self.books.depth());
+        let positions = request.positions_of(self.model.config())?;
         let masked = request.masked_at_start(self.model.no_condition(), positions, self.books)?;
         let scales = &self.model.config().embedding_scales;
         if batch == 0 {
@@ -144,8 +144,9 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
         }
         let is_guided = self.is_guided(batch);
         let copies = if is_guided { 2 } else { 1 };
-        let modulations = self.model.modulations(self.labels(request, is_guided));
-        let mut memory = self.model.memory(copies * batch, &self.device);
+        let condition = request.condition(self.model.no_condition(), positions, is_guided, &self.device);
+        let modulations = self.model.modulations(&condition);
+        let mut memory = self.model.memory(copies * batch, positions, &self.device);
         let mut previous = Tensor::<2>::zeros([batch, self.books.width()], &self.device);
         let mut broken = Tensor::<1, Int>::zeros([1], &self.device);
         let mut drawn: Vec<Tensor<3, Int>> = Vec::with_capacity(positions); // [B, 1, D] each
@@ -187,13 +188,6 @@ impl<'a, H: DrawsPosition> Autoregressor<'a, H> {
     /// in another order than those of more, and a sample must not depend on its batch.
     fn is_guided(&self, batch: usize) -> bool {
         self.preset.guidance != 1.0 || batch == 1
-    }
-
-    /// The classes, and where there is guidance as often no condition.
-    fn labels(&self, request: &Request, is_guided: bool) -> Tensor<1, Int> {
-        let nothing = vec![self.model.no_condition(); if is_guided { request.classes.len() } else { 0 }];
-        let labels: Vec<i32> = request.classes.iter().chain(&nothing).map(|&label| label as i32).collect();
-        Tensor::from_data(labels.as_slice(), &self.device)
     }
 
     /// The first `count` codes of a position, which the request gives, `[B, count]`.

@@ -1,6 +1,10 @@
 //! What to draw.
 
+use burn::tensor::Device;
+
+use crate::condition::Condition;
 use crate::error::{Error, Result};
+use crate::model::NetworkConfig;
 use crate::rvq::{Codebooks, Codes};
 
 /// Codes that are given, not drawn.
@@ -13,10 +17,14 @@ pub struct Known {
 }
 
 /// What to draw.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The class of each sample.
     pub classes: Vec<usize>,
+    /// What each sample says, of generators that speak; of others none.
+    pub texts: Vec<String>,
+    /// Positions of each sample, where they are not as many as the model has.
+    pub positions: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Index of the first sample: sample i of this request is the one that any other request with the same
@@ -27,6 +35,49 @@ pub struct Request {
 }
 
 impl Request {
+    /// How many positions the samples have, once it is known that the model can say so much.
+    pub(super) fn positions_of(&self, model: &NetworkConfig) -> Result<usize> {
+        let positions = self.positions.unwrap_or(model.positions);
+        if positions == 0 || positions > model.positions {
+            let reason = format!("expected 1 to {}, found {positions}", model.positions);
+            return Err(Error::argument("positions", reason));
+        }
+        let Some(reader) = &model.text else {
+            return match self.texts.is_empty() {
+                true => Ok(positions),
+                false => Err(Error::argument("texts", "this generator does not speak")),
+            };
+        };
+        if self.texts.len() != self.classes.len() {
+            return Err(Error::mismatch("texts", self.classes.len(), self.texts.len()));
+        }
+        match self.texts.iter().map(String::len).max().filter(|longest| *longest > reader.most) {
+            Some(longest) => {
+                let reason = format!("one has {longest} bytes, the generator reads at most {}", reader.most);
+                Err(Error::argument("texts", reason))
+            }
+            None => Ok(positions),
+        }
+    }
+
+    /// The conditions of all samples and, with guidance, of as many that are asked for nothing, `nothing` being the label of that.
+    pub(super) fn condition(
+        &self,
+        nothing: usize,
+        positions: usize,
+        guided: bool,
+        device: &Device,
+    ) -> Condition {
+        let copies = if guided { self.classes.len() } else { 0 };
+        let classes = self.classes.iter().copied().chain(std::iter::repeat_n(nothing, copies));
+        let condition = Condition::of_classes(classes, device);
+        if self.texts.is_empty() {
+            return condition;
+        }
+        let texts = self.texts.iter().map(String::as_str).chain(std::iter::repeat_n("", copies));
+        condition.saying(&texts.collect::<Vec<_>>(), positions)
+    }
+
     /// How many codes are to be drawn at each position, once the request is known to be possible; `classes` is their number.
     pub(super) fn masked_at_start(
         &self,

@@ -54,6 +54,7 @@ enum Candidates {
 struct State {
     codes: Tensor<2, Int>,  // [N, D]
     masked: Tensor<2, Int>, // [N, 1]
+    positions: usize,       // L
     /// How often something was not a number so far, `[1]`.
     broken: Tensor<1, Int>,
 }
@@ -61,27 +62,27 @@ struct State {
 /// What the samples of a request are asked to be, each worked out when a step first needs it.
 struct Conditions<'a, H> {
     model: &'a Masked<H>,
-    classes: &'a [usize],
+    request: &'a Request,
+    positions: usize,
     device: &'a Device,
     alone: OnceCell<Modulations>,
     both: OnceCell<Modulations>,
 }
 
 impl<H: FillsMasks> Conditions<'_, H> {
-    /// The classes.
+    /// What is asked for.
     fn alone(&self) -> &Modulations {
-        self.alone.get_or_init(|| self.of(self.classes.to_vec()))
+        self.alone.get_or_init(|| self.of(false))
     }
 
-    /// The classes, then as often no condition.
+    /// What is asked for, then as often nothing.
     fn both(&self) -> &Modulations {
-        let nothing = vec![self.model.no_condition(); self.classes.len()];
-        self.both.get_or_init(|| self.of([self.classes, &nothing].concat()))
+        self.both.get_or_init(|| self.of(true))
     }
 
-    fn of(&self, labels: Vec<usize>) -> Modulations {
-        let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
-        self.model.modulations(Tensor::from_data(labels.as_slice(), self.device))
+    fn of(&self, guided: bool) -> Modulations {
+        let nothing = self.model.no_condition();
+        self.model.modulations(&self.request.condition(nothing, self.positions, guided, self.device))
     }
 }
 
@@ -137,7 +138,8 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
     }
 
     fn run(&self, request: &Request, mut watch: Option<Watch<'_>>) -> Result<Codes> {
-        let masked = request.masked_at_start(self.model.no_condition(), self.positions(), self.books)?;
+        let positions = request.positions_of(self.model.config())?;
+        let masked = request.masked_at_start(self.model.no_condition(), positions, self.books)?;
         let total: usize = masked.iter().sum();
         let batch = request.classes.len();
         let mut state = self.start(request, &masked);
@@ -145,13 +147,13 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
         let steps = if batch == 0 { 0 } else { self.preset.steps.min(total) };
         if steps > 0 {
             let counts = self.preset.schedule.step_counts(steps, total)?;
-            let conditions = self.conditions(request);
+            let conditions = self.conditions(request, positions);
             let candidates = if watch.is_some() { Candidates::All } else { Candidates::Revealed };
             for (step, pair) in counts.windows(2).enumerate() {
-                let step = self.step_of(request, step, steps, pair[0] - pair[1]);
+                let step = self.step_of((request, positions), step, steps, pair[0] - pair[1]);
                 let shown = self.advance(&mut state, &conditions, step, candidates);
                 if let (Some(watch), Some(shown)) = (&mut watch, shown) {
-                    watch(&self.read(shown)?, &self.read_masked(&state)?)?;
+                    watch(&self.read(shown, positions)?, &self.read_masked(&state)?)?;
                 }
             }
         }
@@ -160,12 +162,13 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
             let reason = "its predictions are not numbers; a guidance scale far from 1 can do that";
             return Err(Error::argument("model", reason));
         }
-        self.read(state.codes)
+        self.read(state.codes, positions)
     }
 
     fn start(&self, request: &Request, masked: &[usize]) -> State {
         let (batch, depth) = (request.classes.len(), self.books.depth());
         let rows = batch * masked.len();
+        let positions = masked.len();
         let masked: Vec<i32> = masked.iter().map(|&masked| masked as i32).collect();
         let codes = match &request.known {
             Some(known) => known.codes.to_tensor(&self.device).repeat_dim(0, batch).reshape([rows, depth]),
@@ -174,21 +177,28 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
         State {
             codes,
             masked: self.integers(masked.repeat(batch), [rows, 1]),
+            positions,
             broken: Tensor::zeros([1], &self.device),
         }
     }
 
-    fn conditions<'b>(&'b self, request: &'b Request) -> Conditions<'b, H> {
+    fn conditions<'b>(&'b self, request: &'b Request, positions: usize) -> Conditions<'b, H> {
         let (alone, both) = (OnceCell::new(), OnceCell::new());
-        Conditions { model: self.model, classes: &request.classes, device: &self.device, alone, both }
+        Conditions { model: self.model, request, positions, device: &self.device, alone, both }
     }
 
-    fn step_of(&self, request: &Request, step: usize, steps: usize, count: usize) -> Step {
+    fn step_of(
+        &self,
+        (request, positions): (&Request, usize),
+        step: usize,
+        steps: usize,
+        count: usize,
+    ) -> Step {
         let key = NoiseKey { seed: request.seed, first_index: request.first_index, step: step as u64 };
         let [uniforms, normals] = H::randomness(self.books);
         let shape = NoiseShape {
             batch: request.classes.len(),
-            positions: self.positions(),
+            positions,
             depth: self.books.depth(),
             uniforms,
             normals,
@@ -252,7 +262,7 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
         guidance: f64,
         batch: usize,
     ) -> Hidden {
-        let positions = self.positions();
+        let positions = state.positions;
         let visible = self.books.visible_embedding(state.codes.clone(), first);
         let visible = visible.div_scalar(self.model.config().embedding_scales[self.books.depth()]);
         let visible = visible.reshape([batch, positions, self.books.width()]);
@@ -266,18 +276,14 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
         Hidden { states, guidance: Some(guidance as f32) }
     }
 
-    fn positions(&self) -> usize {
-        self.model.config().positions
-    }
-
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
     /// # Shapes
     /// `[N, D]`
-    fn read(&self, codes: Tensor<2, Int>) -> Result<Codes> {
-        let (positions, depth) = (self.positions(), self.books.depth());
+    fn read(&self, codes: Tensor<2, Int>, positions: usize) -> Result<Codes> {
+        let depth = self.books.depth();
         let batch = codes.dims()[0] / positions;
         Codes::from_tensor(codes.reshape([batch, positions, depth]), self.books.vocabulary())
     }
@@ -285,6 +291,6 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
     fn read_masked(&self, state: &State) -> Result<Vec<Vec<usize>>> {
         let masked: Vec<i64> = state.masked.clone().try_into_vec_as().map_err(Error::device)?;
         let of_signal = |masked: &[i64]| masked.iter().map(|&masked| masked as usize).collect();
-        Ok(masked.chunks(self.positions()).map(of_signal).collect())
+        Ok(masked.chunks(state.positions).map(of_signal).collect())
     }
 }

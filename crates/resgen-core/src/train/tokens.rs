@@ -1,6 +1,9 @@
 //! Micro-batches of codes.
 
+use burn::tensor::Device;
+
 use super::learner::BatchSource;
+use crate::condition::Condition;
 use crate::data::order::Order;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
@@ -11,8 +14,32 @@ pub struct TokenBatch {
     pub codes: Codes,
     /// The class of each signal.
     pub classes: Vec<usize>,
+    /// What each signal says, for generators that speak; for others none.
+    pub texts: Vec<String>,
     /// Index of the first signal within its batch; randomness is keyed by it.
     pub first: usize,
+}
+
+impl TokenBatch {
+    /// What the signals are.
+    pub fn condition(&self, device: &Device) -> Condition {
+        self.condition_without(&vec![false; self.classes.len()], 0, device)
+    }
+
+    /// The same, but those that `dropped` says are asked for nothing, `nothing` being the label of that.
+    pub fn condition_without(&self, dropped: &[bool], nothing: usize, device: &Device) -> Condition {
+        let kept = self.classes.iter().zip(dropped);
+        let condition = Condition::of_classes(
+            kept.map(|(&class, &is_dropped)| if is_dropped { nothing } else { class }),
+            device,
+        );
+        if self.texts.is_empty() {
+            return condition;
+        }
+        let texts = self.texts.iter().zip(dropped);
+        let texts: Vec<&str> = texts.map(|(text, &is_dropped)| if is_dropped { "" } else { text }).collect();
+        condition.saying(&texts, self.codes.positions())
+    }
 }
 
 /// Shuffled batches of a data set of codes; a function of the seed and the step.
@@ -60,6 +87,7 @@ impl BatchSource for TokenSource {
                 Ok(TokenBatch {
                     codes,
                     classes: picks.iter().map(|&pick| self.classes[pick]).collect(),
+                    texts: Vec::new(),
                     first,
                 })
             })

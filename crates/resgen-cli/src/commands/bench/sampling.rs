@@ -146,6 +146,7 @@ impl RandomArguments {
             depth,
             latent,
             classes: CLASSES,
+            text: None,
             embedding_scales: random_scales(depth),
         };
         config.validate()?;

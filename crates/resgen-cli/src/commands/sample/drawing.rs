@@ -84,7 +84,13 @@ impl Drawing<'_> {
         let size = self.batch.size_for(labels.len());
         let draw = |start: usize, classes: &[usize]| {
             let (classes, first_index, known) = (classes.to_vec(), start as u64, self.known.clone());
-            make(self.sampler.sample(&Request { classes, seed: self.seed, first_index, known })?)
+            make(self.sampler.sample(&Request {
+                classes,
+                seed: self.seed,
+                first_index,
+                known,
+                ..Request::default()
+            })?)
         };
         if labels.len() <= size {
             // A single batch has all threads to itself.

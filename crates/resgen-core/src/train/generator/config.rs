@@ -85,6 +85,7 @@ impl ModelConfig {
             depth: tokenizer.depth,
             latent: tokenizer.latent,
             classes,
+            text: None,
             embedding_scales,
         };
         sizes.validate()?;

@@ -233,7 +233,7 @@ impl<M: Trainable> Learner for GeneratorLearner<M> {
         let classes = self.parts.classes.len();
         let stride = classes.div_ceil(columns).max(1);
         let shown: Vec<usize> = (0..columns).map(|column| column * stride % classes).collect();
-        let request = Request { classes: shown.repeat(rows), seed: self.seed, first_index: 0, known: None };
+        let request = Request { classes: shown.repeat(rows), seed: self.seed, ..Request::default() };
         let tokenizer = &self.parts.tokenizer;
         let pictures = tokenizer.pictures(tokenizer.decode(&sampler.sample(&request)?)?)?;
         let mut grid = Grid::new("").columns(shown.iter().map(|&class| self.parts.classes[class].clone()));

@@ -15,7 +15,7 @@ use crate::train::tokens::TokenBatch;
 pub struct Objective {
     /// How many tokens are masked.
     pub schedule: MaskingSchedule,
-    /// Share of signals shown without their class.
+    /// Share of signals shown without their class and text.
     pub condition_dropout: f64,
     /// See [`super::ModelConfig::target_noise`].
     pub target_noise: f32,
@@ -33,7 +33,7 @@ impl Objective {
         let sizes = model.config();
         let (count, positions, depth) = (batch.codes.batch(), batch.codes.positions(), batch.codes.depth());
         let rows = count * positions;
-        let (masks, labels) = self.masks_and_labels(sizes.classes, step, batch);
+        let (masks, dropped) = self.masks_and_dropped(step, batch);
         let masked: Vec<usize> = match M::KIND.is_sequential() {
             true => vec![depth; rows],
             false => masks.iter().flat_map(|mask| mask.counts()).copied().collect(),
@@ -52,26 +52,21 @@ impl Objective {
         let visible = visible.div_scalar(sizes.embedding_scales[depth]);
         let visible = visible.reshape([count, positions, books.width()]);
         let masked = integers(masked.iter().map(|&k| k as i32).collect(), [count, positions], &device);
-        let labels = integers(labels.into_iter().map(|label| label as i32).collect(), [count], &device);
-        let hidden = model.shown(visible, masked, labels);
+        let condition = batch.condition_without(&dropped, model.no_condition(), &device);
+        let hidden = model.shown(visible, masked, &condition);
         model.head().score(hidden, &targets)
     }
 
-    /// The masks and labels of a micro-batch; the label `classes` stands for none.
-    fn masks_and_labels(
-        &self,
-        classes: usize,
-        step: u64,
-        batch: &TokenBatch,
-    ) -> (Vec<MaskCounts>, Vec<usize>) {
+    /// The masks of a micro-batch, and which signals are shown without their condition.
+    fn masks_and_dropped(&self, step: u64, batch: &TokenBatch) -> (Vec<MaskCounts>, Vec<bool>) {
         let (positions, depth) = (batch.codes.positions(), batch.codes.depth());
         (batch.first..)
-            .zip(&batch.classes)
-            .map(|(index, &class)| {
+            .take(batch.classes.len())
+            .map(|index| {
                 let mut rng = stream(self.seed, Purpose::Mask, index as u64, step);
                 let mask = sample_training(&mut rng, self.schedule, positions, depth);
                 let drops = uniform(&mut stream(self.seed, Purpose::Drop, index as u64, step));
-                (mask, if drops < self.condition_dropout { classes } else { class })
+                (mask, drops < self.condition_dropout)
             })
             .unzip()
     }

@@ -1,0 +1,195 @@
+//! Attention from the positions of a signal to what is said about them: a text, say.
+//!
+//! Both are ordered, and the length of the signal is known: what is said first is heard first. A head therefore looks around the place in
+//! the text that lies as far along as the position does in the signal, `−s_h·(f_position − f_text)²` beside the usual product, with a
+//! sharpness s_h that it learns.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::Builder;
+use super::convnext::Norm;
+use super::precision::project;
+
+/// Logarithm of the sharpness that heads begin with: half weight at about a tenth of the signal from the place.
+const SHARPNESS: f32 = 4.0;
+
+/// What is said about the signals of a batch.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// States, `[B, S, w]`.
+    pub states: Tensor<3>,
+    /// How far along each state is, 0 to 1, `[B, S]`.
+    pub places: Tensor<2>,
+    /// 0, or where there is nothing a number far below it, `[B, S]`.
+    pub nothing: Tensor<2>,
+    /// Positions L of the signals.
+    pub positions: usize,
+}
+
+/// [`Said`] as one block's attention sees it, the same in every step of sampling.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    keys: Tensor<4>,    // [B, heads, S, c]
+    values: Tensor<4>,  // [B, heads, S, c]
+    places: Tensor<2>,  // [B, S]
+    nothing: Tensor<2>, // [B, S]
+    positions: usize,
+}
+
+/// Attention that adds nothing at first.
+#[derive(Module, Debug)]
+pub struct CrossAttention {
+    norm: Norm,
+    query: Linear,
+    hear: Linear,
+    out: Linear,
+    sharpness: Param<Tensor<1>>, // [heads], logarithms
+    heads: usize,
+}
+
+impl CrossAttention {
+    /// Of positions of width `width` to states of width `said`; `heads` must divide `width`.
+    pub fn new(builder: &mut Builder, width: usize, said: usize, heads: usize) -> Self {
+        Self {
+            norm: Norm::new(builder, width),
+            query: builder.linear(width, width),
+            hear: builder.linear(said, 2 * width),
+            out: builder.zero_linear(width, width),
+            sharpness: builder.parameter([heads], |_, device| Tensor::full([heads], SHARPNESS, device)),
+            heads,
+        }
+    }
+
+    /// What the positions will attend to.
+    pub fn hear(&self, said: &Said) -> Heard {
+        let both = project(&self.hear, said.states.clone()); // [B, S, 2·d]
+        let width = both.dims()[2] / 2;
+        let part = |first: usize| self.by_heads(both.clone().narrow(2, first, width));
+        Heard {
+            keys: part(0),
+            values: part(width),
+            places: said.places.clone(),
+            nothing: said.nothing.clone(),
+            positions: said.positions,
+        }
+    }
+
+    /// What is added to positions, of which the first is the one at `first`.
+    ///
+    /// # Shapes
+    /// `[B, l, d]` → `[B, l, d]`
+    pub fn forward(&self, x: Tensor<3>, heard: &Heard, first: usize) -> Tensor<3> {
+        let [batch, length, width] = x.dims();
+        let query = self.by_heads(project(&self.query, self.norm.forward(x))); // [B, heads, l, c]
+        let scale = (query.dims()[3] as f64).sqrt().recip();
+        let scores = query.matmul(heard.keys.clone().swap_dims(2, 3)) * scale; // [B, heads, l, S]
+        let weights = softmax(scores + self.nearness(heard, first, length), 3);
+        let mixed = weights.matmul(heard.values.clone()); // [B, heads, l, c]
+        project(&self.out, mixed.swap_dims(1, 2).reshape([batch, length, width]))
+    }
+
+    /// # Shapes
+    /// → `[B, heads, l, S]`
+    fn nearness(&self, heard: &Heard, first: usize, length: usize) -> Tensor<4> {
+        let device = heard.places.device();
+        let places = places(heard.positions, first, length, &device).reshape([1, 1, length, 1]);
+        let said: Tensor<4> = heard.places.clone().unsqueeze_dims(&[1, 2]); // [B, 1, 1, S]
+        let sharpness = self.sharpness.val().exp().reshape([1, self.heads, 1, 1]);
+        let nothing: Tensor<4> = heard.nothing.clone().unsqueeze_dims(&[1, 2]);
+        nothing - (places - said).square() * sharpness
+    }
+
+    /// # Shapes
+    /// `[B, n, d]` → `[B, heads, n, d/heads]`
+    fn by_heads(&self, x: Tensor<3>) -> Tensor<4> {
+        let [batch, length, width] = x.dims();
+        x.reshape([batch, length, self.heads, width / self.heads]).swap_dims(1, 2)
+    }
+}
+
+/// How far along the positions `first..first + length` of so many are.
+fn places(positions: usize, first: usize, length: usize, device: &Device) -> Tensor<1> {
+    let at = |position: usize| (position as f32 + 0.5) / positions as f32;
+    let values: Vec<f32> = (first..first + length).map(at).collect();
+    Tensor::from_data(TensorData::new(values, [length]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+    }
+
+    fn attention() -> CrossAttention {
+        let mut layer = CrossAttention::new(&mut Builder::new(1, &Device::flex()), 8, 6, 2);
+        layer.out = Builder::new(2, &Device::flex()).linear(8, 8);
+        layer
+    }
+
+    fn said(states: Tensor<3>, nothing_from: usize) -> Said {
+        let [batch, length, _] = states.dims();
+        let rows = |value: &dyn Fn(usize) -> f32| {
+            let row: Vec<f32> = (0..length).map(value).collect();
+            Tensor::from_data(TensorData::new(row.repeat(batch), [batch, length]), &Device::flex())
+        };
+        Said {
+            states,
+            places: rows(&|at| (at as f32 + 0.5) / nothing_from as f32),
+            nothing: rows(&|at| if at < nothing_from { 0.0 } else { -1e9 }),
+            positions: 5,
+        }
+    }
+
+    fn worst<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
+        (a - b).abs().max().into_scalar()
+    }
+
+    #[test]
+    fn where_nothing_is_said_nothing_is_heard() {
+        let (layer, x, states) = (attention(), normal([2, 5, 8]), normal([2, 7, 6]));
+        let whole = layer.forward(x.clone(), &layer.hear(&said(states.clone(), 4)), 0);
+        let short = said(states.narrow(1, 0, 4), 4);
+        assert!(worst(whole, layer.forward(x, &layer.hear(&short), 0)) < 1e-5);
+    }
+
+    #[test]
+    fn one_position_is_the_same_as_in_all() {
+        let (layer, x) = (attention(), normal([2, 5, 8]));
+        let heard = layer.hear(&said(normal([2, 7, 6]), 7));
+        let whole = layer.forward(x.clone(), &heard, 0);
+        for position in 0..5 {
+            let one = layer.forward(x.clone().narrow(1, position, 1), &heard, position);
+            assert!(worst(one, whole.clone().narrow(1, position, 1)) < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_sharp_head_hears_what_is_said_at_its_place() {
+        let mut layer = attention();
+        layer.sharpness = Param::from_tensor(Tensor::full([2], 12.0, &Device::flex()));
+        let states = normal([1, 5, 6]);
+        let x = normal([1, 5, 8]);
+        let whole = layer.forward(x.clone(), &layer.hear(&said(states.clone(), 5)), 0);
+        for position in 0..5 {
+            // Only the state at the same place.
+            let mut alone = said(states.clone().narrow(1, position, 1), 1);
+            alone.places = Tensor::full([1, 1], 0.1 + 0.2 * position as f32, &Device::flex());
+            let one = layer.forward(x.clone().narrow(1, position, 1), &layer.hear(&alone), position);
+            assert!(worst(one, whole.clone().narrow(1, position, 1)) < 1e-3);
+        }
+    }
+
+    #[test]
+    fn it_adds_nothing_at_first() {
+        let layer = CrossAttention::new(&mut Builder::new(1, &Device::flex()), 8, 6, 2);
+        let added = layer.forward(normal([1, 3, 8]), &layer.hear(&said(normal([1, 4, 6]), 4)), 0);
+        assert_eq!(added.abs().max().into_scalar::<f32>(), 0.0);
+    }
+}

@@ -1,0 +1,155 @@
+//! Generators that are told a text: they learn to say it, and samplers keep their promises with texts of any length.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use resgen_core::condition::TextConfig;
+use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
+use resgen_core::model::{ArResgen, Maskgit, Network, NetworkConfig, NetworkKind, Resgen};
+use resgen_core::nn::transformer::TrunkConfig;
+use resgen_core::nn::{Builder, parameters};
+use resgen_core::random::{Purpose, index_below, stream};
+use resgen_core::rvq::{Codebooks, Codes};
+use resgen_core::sample::{Preset, Request, Samples as _};
+use resgen_core::schedule::MaskingSchedule;
+use resgen_core::train::generator::{Objective, Trainable};
+use resgen_core::train::tokens::TokenBatch;
+use resgen_core::train::weights::{Gradient, OptimizerConfig, Weights};
+use resgen_core::workers::Workers;
+
+const LETTERS: [char; 3] = ['a', 'b', 'c'];
+const MOST: usize = 6;
+const DEPTH: usize = 2;
+const BATCH: usize = 32;
+
+fn config(kind: NetworkKind) -> NetworkConfig {
+    NetworkConfig {
+        kind,
+        trunk: TrunkConfig { width: 32, layers: 2, heads: 2 },
+        head: MixtureConfig { components: 12, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
+        depth_layers: 0,
+        positions: MOST,
+        depth: DEPTH,
+        latent: 2,
+        vocabulary: LETTERS.len(),
+        classes: 1,
+        text: Some(TextConfig { layers: 1, most: MOST }),
+        embedding_scales: vec![1.0, 0.5, 1.3],
+    }
+}
+
+/// Three corners of a large triangle, and of a small one.
+fn books() -> Codebooks {
+    let values = vec![1.5f32, 0.0, -0.75, 1.3, -0.75, -1.3, 0.5, 0.0, -0.25, 0.43, -0.25, -0.43];
+    let vectors = Tensor::from_data(TensorData::new(values, [DEPTH, LETTERS.len(), 2]), &Device::flex());
+    Codebooks::new(vectors, DEPTH).unwrap()
+}
+
+/// A text of `length` letters and the codes that say it: a position a letter.
+fn said(length: usize, draw: &mut impl FnMut(usize) -> usize) -> (String, Vec<u16>) {
+    let letters: Vec<usize> = (0..length).map(|_| draw(LETTERS.len())).collect();
+    let codes = letters.iter().flat_map(|&letter| [letter as u16, ((letter + 1) % 3) as u16]);
+    (letters.iter().map(|&letter| LETTERS[letter]).collect(), codes.collect())
+}
+
+/// Texts of one length, as batches of speech are.
+fn batch(step: u64) -> TokenBatch {
+    let mut rng = stream(1, Purpose::Synthetic, 0, step);
+    let mut draw = |below| index_below(&mut rng, below);
+    let length = 3 + draw(MOST - 2);
+    let (texts, codes): (Vec<String>, Vec<Vec<u16>>) = (0..BATCH).map(|_| said(length, &mut draw)).unzip();
+    let codes = Codes::new(codes.concat(), length, DEPTH, LETTERS.len()).unwrap();
+    TokenBatch { codes, classes: vec![0; BATCH], texts, first: 0 }
+}
+
+fn fresh<M: Network>() -> M {
+    M::new(&mut Builder::new(3, &Device::flex()), config(M::KIND))
+}
+
+fn trained<M: Trainable>(steps: u64) -> M {
+    let (workers, books) = (Workers::new(1).unwrap(), books());
+    let schedule = MaskingSchedule::Cosine;
+    let objective = Objective { schedule, condition_dropout: 0.1, target_noise: 0.1, seed: 2 };
+    let mut weights =
+        Weights::new(fresh::<M>(), OptimizerConfig { average_decay: 0.98, ..Default::default() });
+    for step in 0..steps {
+        let masters = weights.model().clone().train();
+        let scored = objective.score(&masters, &books, step, &batch(step));
+        let gradients = parameters::take_gradients(&masters, &mut scored.loss.backward());
+        let rate = 4e-3 * (1.0 - step as f64 / steps as f64);
+        weights.update(Gradient::mean(gradients, 1.0, &workers).unwrap(), rate, &workers).unwrap();
+    }
+    weights.averaged()
+}
+
+fn request(texts: &[&str]) -> Request {
+    Request {
+        classes: vec![0; texts.len()],
+        texts: texts.iter().map(|&text| text.to_owned()).collect(),
+        positions: Some(texts[0].len()),
+        seed: 7,
+        ..Request::default()
+    }
+}
+
+/// The share of codes that say what was asked for, of texts of every length.
+fn share_said<M: Trainable>(model: &M) -> f64 {
+    let books = books();
+    let preset = Preset { steps: 6, guidance: 1.5, ..Preset::default() };
+    let sampler = model.sampler(&books, preset).unwrap();
+    let mut rng = stream(5, Purpose::Synthetic, 1, 0);
+    let mut draw = |below| index_below(&mut rng, below);
+    let (mut right, mut all) = (0, 0);
+    for length in 3..=MOST {
+        let (texts, expected): (Vec<String>, Vec<Vec<u16>>) =
+            (0..20).map(|_| said(length, &mut draw)).unzip();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let codes = sampler.sample(&request(&texts)).unwrap();
+        let expected = expected.concat();
+        right += codes.values().iter().zip(&expected).filter(|(a, b)| a == b).count();
+        all += expected.len();
+    }
+    right as f64 / all as f64
+}
+
+#[test]
+fn generators_learn_to_say_what_they_are_told() {
+    // Chance is a third. The letter of a position is the one at its place in the text.
+    for (kind, share) in [
+        (NetworkKind::Maskgit, share_said(&trained::<Maskgit>(250))),
+        (NetworkKind::Resgen, share_said(&trained::<Resgen>(500))),
+        (NetworkKind::ArResgen, share_said(&trained::<ArResgen>(400))),
+    ] {
+        assert!(share > 0.9, "{}: {share}", kind.name());
+    }
+}
+
+#[test]
+fn a_sample_is_the_same_beside_a_longer_text() {
+    let (model, books) = (trained::<Resgen>(20), books());
+    let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
+    let positions = Some(5);
+    let alone = sampler.sample(&Request { positions, ..request(&["abcab"]) }).unwrap();
+    let beside = sampler.sample(&Request { positions, ..request(&["abcab", "aaaaaa"]) }).unwrap();
+    assert_eq!(alone.signal(0), beside.signal(0));
+    let other = sampler.sample(&Request { seed: 8, positions, ..request(&["abcab"]) }).unwrap();
+    assert_ne!(alone.signal(0), other.signal(0));
+}
+
+#[test]
+fn what_cannot_be_said_is_refused() {
+    let (model, books) = (fresh::<Resgen>(), books());
+    let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
+    let refusal = |request: Request| sampler.sample(&request).unwrap_err().to_string();
+    assert!(refusal(request(&["abcabca"])).contains("positions"));
+    let long = Request { positions: Some(4), ..request(&["abcabca"]) };
+    assert!(refusal(long).contains("one has 7 bytes, the generator reads at most 6"));
+    let one = Request { classes: vec![0, 0], ..request(&["abc"]) };
+    assert!(refusal(one).contains("texts"));
+    assert!(refusal(Request { positions: Some(0), ..request(&["abc"]) }).contains("positions"));
+    let mute = Resgen::new(
+        &mut Builder::new(3, &Device::flex()),
+        NetworkConfig { text: None, ..config(NetworkKind::Resgen) },
+    );
+    let sampler = mute.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
+    let refused = sampler.sample(&request(&["abc"])).unwrap_err().to_string();
+    assert!(refused.contains("does not speak"), "{refused}");
+}
