@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
 use crate::commands::{
-    bench, compare, completions, data, demo, eval, export, inspect, sample, tokenize, tokenizer, train,
+    bench, compare, completions, data, demo, eval, export, inspect, sample, speak, tokenize, tokenizer, train,
 };
 use crate::context::CommonArguments;
 
@@ -44,13 +44,15 @@ pub enum Command {
     /// Train and use tokenizers: pictures to codes and back.
     #[command(subcommand)]
     Tokenizer(tokenizer::Command),
-    /// Turn a folder of pictures into codes, to train a generator on.
+    /// Turn pictures or recordings into codes, to train a generator on.
     Tokenize(tokenize::Arguments),
     /// Train a generator on codes.
     #[command(after_help = train::EXAMPLES)]
     Train(TrainingArguments),
     /// Draw pictures from a generator.
     Sample(Box<sample::Arguments>),
+    /// Say a text, in the voice of a recording.
+    Speak(Box<speak::Arguments>),
     /// Measure a tokenizer or a generator.
     #[command(subcommand)]
     Eval(eval::Command),

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use resgen_core::features::ClassifierHeader;
 use resgen_core::model::Stored;
 use resgen_core::nn::parameters::NamedTensors;
-use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
+use resgen_core::tokenizer::speech::MelAutoencoder;
+use resgen_core::tokenizer::{Autoencode, ImageTokenizer, SpeechTokenizer, Tokenizer};
 use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
 use resgen_core::train::generator::{Generator, GeneratorHeader};
 use resgen_core::train::model_file::{self, ModelFile};
@@ -37,22 +38,63 @@ fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
     Some(Checkpoints::new(run, 1).path_of(step).join(MODEL_FILE))
 }
 
+/// A tokenizer of either kind.
+pub enum AnyTokenizer {
+    /// Of pictures.
+    Image(Box<ImageTokenizer>),
+    /// Of speech.
+    Speech(Box<SpeechTokenizer>),
+}
+
 /// Loads the tokenizer in `path`, a model file or the folder of a run; a generator's holds its tokenizer too.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
-pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
+pub fn any_tokenizer(path: &Path, device: &Device) -> Result<AnyTokenizer> {
     let path = file_of(path);
     let file = ModelFile::<Value>::load(&path)?;
-    let (config, prefix) = if kind(&file.header) == GENERATOR {
-        (with_header::<GeneratorHeader>(&path, &file.header, GENERATOR)?.tokenizer, "tokenizer.")
+    if matches!(kind(&file.header), SPEECH_TOKENIZER | SPEECH_GENERATOR) {
+        let speech = tokenizer_of(&path, &file, (SPEECH_TOKENIZER, SPEECH_GENERATOR), device)?;
+        return Ok(AnyTokenizer::Speech(Box::new(speech)));
+    }
+    let image = tokenizer_of(&path, &file, (TOKENIZER, GENERATOR), device)?;
+    Ok(AnyTokenizer::Image(Box::new(image)))
+}
+
+/// Loads the tokenizer of pictures in `path`, as [`any_tokenizer`].
+///
+/// # Errors
+/// As there, and [`Error::File`] for one of speech.
+pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
+    let path = file_of(path);
+    tokenizer_of(&path, &ModelFile::load(&path)?, (TOKENIZER, GENERATOR), device)
+}
+
+/// The tokenizer of a file that holds one of the two kinds, by itself or with a generator.
+fn tokenizer_of<A: Autoencode>(
+    path: &Path,
+    file: &ModelFile<Value>,
+    (alone, with_generator): (&str, &str),
+    device: &Device,
+) -> Result<Tokenizer<A>> {
+    let (config, prefix) = if kind(&file.header) == with_generator {
+        let header: GeneratorHeader<A::Config> = with_header(path, &file.header, with_generator)?;
+        (header.tokenizer, "tokenizer.")
     } else {
-        (
-            with_header::<TokenizerHeader<ImageTokenizerConfig>>(&path, &file.header, "tokenizer")?.tokenizer,
-            "",
-        )
+        (with_header::<TokenizerHeader<A::Config>>(path, &file.header, alone)?.tokenizer, "")
     };
-    ImageTokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(&path, error))
+    Tokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(path, error))
+}
+
+/// Loads the generator that speaks in `path`, a model file or the folder of a run.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
+pub fn speech_generator<M: Stored>(path: &Path, device: &Device) -> Result<Generator<M, MelAutoencoder>> {
+    let path = file_of(path);
+    let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
+    let file = ModelFile { header: with_header(&path, &header, SPEECH_GENERATOR)?, tensors };
+    Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))
 }
 
 /// Loads the generator in `path`, a model file or the folder of a run.
@@ -93,8 +135,11 @@ pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)
     Ok(Some((header, file.tensors)))
 }
 
-/// As headers spell it.
+/// As headers spell them.
 const GENERATOR: &str = "generator";
+const TOKENIZER: &str = "tokenizer";
+const SPEECH_GENERATOR: &str = "speech-generator";
+const SPEECH_TOKENIZER: &str = "speech-tokenizer";
 
 fn kind(header: &Value) -> &str {
     header.get("kind").and_then(Value::as_str).unwrap_or("model of no kind")

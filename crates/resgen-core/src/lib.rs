@@ -37,5 +37,6 @@ pub mod eval;
 pub mod train;
 
 pub mod compare;
+pub mod speak;
 
 pub use error::{Error, Result};

@@ -14,7 +14,7 @@ use resgen_core::rvq::{Codebooks, Codes, Sharing};
 use resgen_core::sample::{Preset, Request};
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
-use resgen_core::tokenizer::{Autoencode, ImageTokenizer, ImageTokenizerConfig};
+use resgen_core::tokenizer::{Autoencode, ImageTokenizer, ImageTokenizerConfig, TokenizerConfig};
 use resgen_core::train::generator::{
     Generator, GeneratorLearner, GeneratorParts, ModelConfig, Objective, Trainable, TrunkSize,
     embedding_scales,
@@ -94,12 +94,16 @@ fn learner<M: Trainable>(config: &RunConfig) -> GeneratorLearner<M> {
         depth_layers: usize::from(M::KIND == NetworkKind::RqTransformer),
         trunk: TrunkSize::Custom(TrunkConfig { width: 32, layers: 2, heads: 2 }),
         head: MixtureConfig { components: 16, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
+        text: None,
+        positions: None,
         schedule: MaskingSchedule::Cosine,
         condition_dropout: 0.1,
         target_noise: NOISE,
     };
     let parts = GeneratorParts {
-        embedding_scales: embedding_scales(&tokenizer, &data().0).unwrap(),
+        embedding_scales: embedding_scales(tokenizer.books(), &data().0).unwrap(),
+        positions: tokenizer.config().positions(),
+        speech: None,
         tokenizer,
         classes: vec!["first".into(), "second".into()],
         preset: Preset { steps: 4, guidance: 1.0, ..Preset::default() },

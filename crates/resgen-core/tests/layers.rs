@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["tokenizer", "model", "vocoder"],
     &["sample"],
     &["data", "train", "eval"],
-    &["compare"],
+    &["compare", "speak"],
 ];
 
 /// What is forbidden on one line: the first never imports the second.

@@ -11,6 +11,7 @@ pub mod inspect;
 mod pack;
 mod reconstruct;
 pub mod sample;
+pub mod speak;
 pub mod tokenize;
 pub mod tokenizer;
 pub mod train;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(arguments) => train::run(&arguments, &context),
         Command::Compare(arguments) => compare::run(&arguments, &context),
         Command::Sample(arguments) => sample::run(&arguments, &context),
+        Command::Speak(arguments) => speak::run(&arguments, &context),
         Command::Inspect(arguments) => inspect::run(&arguments, &context),
         Command::Bench(arguments) => bench::run(&arguments, &context),
         Command::Completions(arguments) => completions::run(&arguments),

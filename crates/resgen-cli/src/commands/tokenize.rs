@@ -1,14 +1,19 @@
-//! `tokenize`: a folder of pictures as codes, to train a generator on.
+//! `tokenize`: pictures or recordings as codes, to train a generator on.
 
 use std::path::PathBuf;
 
+use resgen_core::data::Problem;
 use resgen_core::data::cache::{Built, CacheOptions, Unreadable, build};
+use resgen_core::data::speech::SpeechCache;
+use resgen_core::nn::parameters::fingerprint;
 use resgen_core::signal::resize::Flip;
+use resgen_core::tokenizer::{ImageTokenizer, SpeechTokenizer};
 use serde::Serialize;
 
-use crate::commands::data::LayoutArgument;
-use crate::commands::training::scan;
+use crate::commands::data::{LayoutArgument, problem};
+use crate::commands::training::{listen, scan};
 use crate::context::Context;
+use crate::model::AnyTokenizer;
 use crate::progress::TerminalProgress;
 use crate::{model, named, signals};
 
@@ -18,13 +23,14 @@ use crate::{model, named, signals};
 Examples:
   resgen tokenize --tokenizer runs/tokenizer --data pictures/ --out codes/
   resgen tokenize --tokenizer runs/tokenizer --data pictures/ --flip half --out codes-flipped/
+  resgen tokenize --tokenizer runs/voices-tokenizer --data voices/train --out voice-codes/
 
 After an interruption the same command goes on where it stopped.")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
     #[arg(long, value_name = "MODEL")]
     tokenizer: PathBuf,
-    /// The folder of pictures.
+    /// The folder of pictures; with a tokenizer of speech, recordings: a manifest or a folder.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// The folder of the token cache.
@@ -46,6 +52,7 @@ pub struct Arguments {
 enum Tokenized {
     Finished { cache: PathBuf, signals: usize, classes: usize, unreadable: Vec<Unreadable> },
     Stopped { cache: PathBuf, pictures: usize },
+    Spoken { cache: PathBuf, recordings: usize, positions: usize, unreadable: Vec<Problem> },
 }
 
 /// Encodes a folder.
@@ -53,8 +60,32 @@ enum Tokenized {
 /// # Errors
 /// Where the tokenizer or the folder cannot serve, or the cache cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let tokenized = match model::any_tokenizer(&arguments.tokenizer, &context.device()?)? {
+        AnyTokenizer::Image(tokenizer) => pictures(arguments, &tokenizer, context)?,
+        AnyTokenizer::Speech(tokenizer) => recordings(arguments, &tokenizer)?,
+    };
+    context.output.print(&tokenized, text)
+}
+
+fn recordings(arguments: &Arguments, tokenizer: &SpeechTokenizer) -> anyhow::Result<Tokenized> {
+    let set = listen(&arguments.data)?;
+    let mut progress = TerminalProgress::default();
+    let fingerprint = fingerprint(&tokenizer.tensors());
+    let cache = SpeechCache::make(tokenizer, &fingerprint, &set, &arguments.out, &mut progress)?;
+    Ok(Tokenized::Spoken {
+        cache: arguments.out.clone(),
+        recordings: cache.spoken().len(),
+        positions: cache.spoken().iter().map(|spoken| spoken.spoken).sum(),
+        unreadable: cache.problems().to_vec(),
+    })
+}
+
+fn pictures(
+    arguments: &Arguments,
+    tokenizer: &ImageTokenizer,
+    context: &Context,
+) -> anyhow::Result<Tokenized> {
     let stop = signals::stop_flag()?;
-    let tokenizer = model::tokenizer(&arguments.tokenizer, &context.device()?)?;
     let folder = scan(&arguments.data, arguments.layout.layout)?;
     let options = CacheOptions {
         flip: arguments.flip,
@@ -65,7 +96,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     };
     let mut progress = TerminalProgress::default();
     let cache = arguments.out.clone();
-    let tokenized = match build(&folder, &tokenizer, &options, &cache, &mut progress, &stop)? {
+    Ok(match build(&folder, tokenizer, &options, &cache, &mut progress, &stop)? {
         Built::Finished(header) => Tokenized::Finished {
             cache,
             signals: header.signals,
@@ -73,8 +104,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
             unreadable: header.unreadable,
         },
         Built::Stopped { pictures } => Tokenized::Stopped { cache, pictures },
-    };
-    context.output.print(&tokenized, text)
+    })
 }
 
 fn text(tokenized: &Tokenized) -> String {
@@ -83,6 +113,11 @@ fn text(tokenized: &Tokenized) -> String {
             let left_out = |file: &Unreadable| format!("\n  left out {}: {}", file.path, file.reason);
             let left_out: String = unreadable.iter().map(left_out).collect();
             format!("{}: {signals} signals, {classes} classes{left_out}", cache.display())
+        }
+        Tokenized::Spoken { cache, recordings, positions, unreadable } => {
+            let left_out = |file: &Problem| format!("\n  left out {}", problem(file));
+            let left_out: String = unreadable.iter().map(left_out).collect();
+            format!("{}: {recordings} recordings, {positions} positions{left_out}", cache.display())
         }
         Tokenized::Stopped { cache, pictures } => format!(
             "stopped after {pictures} pictures, kept in {}; the same command goes on",

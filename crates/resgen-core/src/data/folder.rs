@@ -35,7 +35,7 @@ pub struct Item {
 }
 
 /// Something about a file or folder that keeps it from being used.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
     /// The file or folder, relative to the folder of pictures.
     pub path: PathBuf,

@@ -2,8 +2,10 @@
 
 mod english;
 mod numbers;
+mod pace;
 mod sentences;
 
 pub use english::spelled_out;
 pub use numbers::numbers_in_words;
+pub use pace::Pace;
 pub use sentences::sentences;

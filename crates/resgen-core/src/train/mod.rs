@@ -12,6 +12,7 @@ pub mod rate;
 pub mod resume;
 pub mod run;
 pub mod signals;
+pub mod speech;
 pub mod tokenizer;
 pub mod tokens;
 pub mod weights;

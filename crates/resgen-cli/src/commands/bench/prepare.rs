@@ -10,7 +10,9 @@ use resgen_core::rvq::Codebooks;
 use resgen_core::sample::Preset;
 use resgen_core::schedule::MaskingSchedule;
 use resgen_core::tokenizer::image::Autoencoder;
-use resgen_core::tokenizer::{Autoencode, ImageTokenizer, ImageTokenizerConfig, TokenizerKind};
+use resgen_core::tokenizer::{
+    Autoencode, ImageTokenizer, ImageTokenizerConfig, TokenizerConfig, TokenizerKind,
+};
 use resgen_core::train::generator::{GeneratorLearner, GeneratorParts, ModelConfig, TrunkSize};
 use resgen_core::train::learner::Learner;
 use resgen_core::train::model_file::{ModelFile, Storage};
@@ -77,12 +79,16 @@ fn generator(trunk: &str, tokenizer: ImageTokenizer, context: &Context) -> anyho
         depth_layers: 0,
         trunk: TrunkSize::Named(trunk.into()),
         head: MixtureConfig { components: 1024, rank: 16, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
+        text: None,
+        positions: None,
         schedule: MaskingSchedule::Cosine,
         condition_dropout: 0.1,
         target_noise: 0.1,
     };
     let parts = GeneratorParts {
         embedding_scales: random_scales(tokenizer.config().depth),
+        positions: tokenizer.config().positions(),
+        speech: None,
         tokenizer,
         classes: (0..CLASSES).map(|class| format!("class_{class}")).collect(),
         preset: Preset::default(),

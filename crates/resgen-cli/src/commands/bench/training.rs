@@ -50,6 +50,8 @@ impl Training {
             depth_layers: 0,
             trunk: TrunkSize::Custom(sizes.trunk),
             head: sizes.head,
+            text: None,
+            positions: None,
             schedule: MaskingSchedule::Cosine,
             condition_dropout: 0.1,
             target_noise: 0.1,
@@ -60,6 +62,8 @@ impl Training {
             preset: before.header.preset,
             licence: String::new(),
             embedding_scales: sizes.embedding_scales.clone(),
+            positions: sizes.positions,
+            speech: None,
         };
         let micro_batches = context.micro_batches(arguments.batch as usize);
         let settings = super::prepare::run_config(arguments.batch as usize, micro_batches)?;

@@ -9,6 +9,7 @@ use resgen_core::data::TokenCache;
 use resgen_core::model::{AnyNetwork, NetworkConfig, NetworkKind, parameter_count};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::sample::Preset;
+use resgen_core::tokenizer::TokenizerConfig;
 use resgen_core::train::generator::Generator;
 use resgen_core::train::run::Outcome;
 use resgen_core::{Error, Result};
@@ -67,7 +68,11 @@ fn to_train(study: &Study, contender: &Contender, device: &Device) -> Result<Pla
     cache.expect_tokenizer(&fingerprint(&tokenizer.tensors()), tokenizer.config())?;
     let classes = class_names(&cache);
     let scales = vec![1.0; tokenizer.config().depth + 1];
-    let network = experiment.model.sizes(tokenizer.config(), classes.len(), scales)?;
+    let network = experiment.model.sizes(
+        (tokenizer.config().quantizer(), tokenizer.config().positions()),
+        classes.len(),
+        scales,
+    )?;
     Ok(Plan { network, preset: experiment.sample, classes })
 }
 

@@ -3,7 +3,7 @@
 mod classes;
 mod drawing;
 mod keep;
-mod settings;
+pub mod settings;
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,11 @@
 //! Recordings with what is said in them, and by whom.
 
+mod cache;
 mod layouts;
 mod manifest;
 mod segments;
 
+pub use cache::{STRIDE, SpeechCache, Spoken};
 pub use manifest::ManifestForm;
 pub use segments::Segments;
 

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::TextConfig;
 use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
 use crate::model::{NetworkConfig, NetworkKind};
 use crate::nn::transformer::TrunkConfig;
 use crate::schedule::MaskingSchedule;
-use crate::tokenizer::{ImageTokenizerConfig, TokenizerConfig};
+use crate::tokenizer::QuantizerConfig;
 
 /// The generator: the `[model]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct ModelConfig {
     /// Blocks of the transformer along the depth: at least 1 for `rq-transformer`, 0 for the others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth_layers: usize,
+    /// How texts are read, of generators that speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextConfig>,
+    /// The most positions of a recording, of generators that speak; longer ones are not learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<usize>,
     /// How many tokens are masked in training.
     #[serde(default = "ModelConfig::default_schedule")]
     pub schedule: MaskingSchedule,
@@ -57,6 +64,7 @@ impl ModelConfig {
         }
         self.trunk.resolve()?.validate()?;
         self.head.validate()?;
+        self.text.map_or(Ok(()), |text| text.validate())?;
         if !(0.0..=1.0).contains(&self.condition_dropout) {
             let reason = format!("expected 0 to 1, found {}", self.condition_dropout);
             return Err(Error::config("model.condition_dropout", reason));
@@ -64,13 +72,13 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// The sizes of the network for a tokenizer's codes of so many classes.
+    /// The sizes of the network for a quantizer's codes of so many classes, at most `positions` in a signal.
     ///
     /// # Errors
     /// [`Error::Config`] names the value that is out of range.
     pub fn sizes(
         &self,
-        tokenizer: &ImageTokenizerConfig,
+        (quantizer, positions): (QuantizerConfig, usize),
         classes: usize,
         embedding_scales: Vec<f32>,
     ) -> Result<NetworkConfig> {
@@ -78,14 +86,14 @@ impl ModelConfig {
         let sizes = NetworkConfig {
             kind: self.kind,
             depth_layers: self.depth_layers,
-            vocabulary: tokenizer.vocabulary,
+            vocabulary: quantizer.vocabulary,
             trunk: self.trunk.resolve()?,
             head: self.head,
-            positions: tokenizer.positions(),
-            depth: tokenizer.depth,
-            latent: tokenizer.latent,
+            positions,
+            depth: quantizer.depth,
+            latent: quantizer.latent,
             classes,
-            text: None,
+            text: self.text,
             embedding_scales,
         };
         sizes.validate()?;

@@ -27,19 +27,23 @@ use crate::model::{Network, NetworkConfig, Resgen};
 use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::transformer::TrunkConfig;
 use crate::nn::{Builder, Precision};
-use crate::sample::{Preset, Request, Samples};
+use crate::sample::{Preset, Request, Sampler, Samples};
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
-use crate::tokenizer::ImageTokenizer;
+use crate::text::Pace;
+use crate::tokenizer::image::Autoencoder;
+use crate::tokenizer::{Autoencode, Tokenizer, TokenizerConfig};
 use crate::workers::Workers;
 
 /// The tensor of a checkpoint that says what data the run learns.
 const SCALES: &str = "embedding_scales";
 
 /// Everything a generator in training needs beside its config.
-pub struct GeneratorParts {
+pub struct GeneratorParts<A: Autoencode = Autoencoder> {
     /// The tokenizer whose codes are learned.
-    pub tokenizer: ImageTokenizer,
+    pub tokenizer: Tokenizer<A>,
+    /// The most positions of a signal.
+    pub positions: usize,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Sampler settings for previews, kept in the model file.
@@ -48,12 +52,22 @@ pub struct GeneratorParts {
     pub licence: String,
     /// What [`embedding_scales`] says of the training codes.
     pub embedding_scales: Vec<f32>,
+    /// What a generator that speaks is told beside.
+    pub speech: Option<SpeechParts>,
+}
+
+/// What a generator that speaks is told beside.
+pub struct SpeechParts {
+    /// How long it takes to say a text.
+    pub pace: Pace,
+    /// What previews say, and in how many positions.
+    pub previewed: Vec<(String, usize)>,
 }
 
 /// A generator in training.
-pub struct GeneratorLearner<M = Resgen> {
+pub struct GeneratorLearner<M = Resgen, A: Autoencode = Autoencoder> {
     config: ModelConfig,
-    parts: GeneratorParts,
+    parts: GeneratorParts<A>,
     seed: u64,
     precision: Precision,
     device: Device,
@@ -72,17 +86,23 @@ pub trait Trainable: Network<Head: LearnsCodes> + Samples + Sync {}
 
 impl<M: Network<Head: LearnsCodes> + Samples + Sync> Trainable for M {}
 
-impl<M: Trainable> GeneratorLearner<M> {
+impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
     /// A fresh generator.
     ///
     /// # Errors
     /// [`Error::Config`] for a config out of range.
-    pub fn new(config: ModelConfig, parts: GeneratorParts, run: &RunConfig, device: &Device) -> Result<Self> {
+    pub fn new(
+        config: ModelConfig,
+        parts: GeneratorParts<A>,
+        run: &RunConfig,
+        device: &Device,
+    ) -> Result<Self> {
         if config.kind != M::KIND {
             return Err(Error::mismatch("kind of generator", M::KIND.name(), config.kind.name()));
         }
         let scales = parts.embedding_scales.clone();
-        let sizes = config.sizes(parts.tokenizer.config(), parts.classes.len(), scales)?;
+        let quantizer = parts.tokenizer.config().quantizer();
+        let sizes = config.sizes((quantizer, parts.positions), parts.classes.len(), scales)?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
         parameters::expect_possible(&M::new(&mut Builder::blank(device), sizes.clone()), "model")?;
         let model = M::new(&mut Builder::new(run.seed, device), sizes);
@@ -95,7 +115,7 @@ impl<M: Trainable> GeneratorLearner<M> {
     ///
     /// # Errors
     /// [`Error::Mismatch`] where its network has other sizes, or more blocks.
-    pub fn start_from(&mut self, before: Generator<M>) -> Result<()> {
+    pub fn start_from(&mut self, before: Generator<M, A>) -> Result<()> {
         let fresh = self.weights.model().clone();
         let sizes = |model: &M, layers: usize| {
             let NetworkConfig { trunk, head, positions, depth, latent, vocabulary, depth_layers, .. } =
@@ -124,7 +144,7 @@ impl<M: Trainable> GeneratorLearner<M> {
     }
 
     /// The tokenizer whose codes are learned.
-    pub fn tokenizer(&self) -> &ImageTokenizer {
+    pub fn tokenizer(&self) -> &Tokenizer<A> {
         &self.parts.tokenizer
     }
 
@@ -144,7 +164,7 @@ impl<M: Trainable> GeneratorLearner<M> {
     }
 }
 
-impl<M: Trainable> Learner for GeneratorLearner<M> {
+impl<M: Trainable, A: Autoencode> Learner for GeneratorLearner<M, A> {
     type Batch = TokenBatch;
     type Part = GeneratorPart;
     const COLUMNS: &'static [&'static str] =
@@ -209,10 +229,11 @@ impl<M: Trainable> Learner for GeneratorLearner<M> {
     fn export(&self, path: &Path, step: u64) -> Result<()> {
         let model = self.averaged();
         let header = GeneratorHeader {
-            kind: GeneratorFileKind::Generator,
+            kind: GeneratorFileKind::of(A::Config::KIND),
             model: model.config().clone(),
             tokenizer: self.parts.tokenizer.config().clone(),
             classes: self.parts.classes.clone(),
+            pace: self.parts.speech.as_ref().map(|speech| speech.pace),
             preset: self.parts.preset,
             step,
             licence: self.parts.licence.clone(),
@@ -229,6 +250,17 @@ impl<M: Trainable> Learner for GeneratorLearner<M> {
     fn previews(&self, _step: u64) -> Result<Vec<(&'static str, Picture)>> {
         let model = self.averaged();
         let sampler = model.sampler(self.parts.tokenizer.books(), self.parts.preset)?;
+        let grid = match &self.parts.speech {
+            Some(speech) => self.spoken(&*sampler, speech)?,
+            None => self.drawn(&*sampler)?,
+        };
+        Ok(vec![("samples", grid.draw()?)])
+    }
+}
+
+impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
+    /// Samples of some classes.
+    fn drawn(&self, sampler: &dyn Sampler) -> Result<Grid> {
         let (columns, rows) = (8, 4);
         let classes = self.parts.classes.len();
         let stride = classes.div_ceil(columns).max(1);
@@ -240,6 +272,24 @@ impl<M: Trainable> Learner for GeneratorLearner<M> {
         for row in pictures.chunks(columns) {
             grid = grid.row("", row.to_vec());
         }
-        Ok(vec![("samples", grid.draw()?)])
+        Ok(grid)
+    }
+
+    /// Samples that say something.
+    fn spoken(&self, sampler: &dyn Sampler, speech: &SpeechParts) -> Result<Grid> {
+        let tokenizer = &self.parts.tokenizer;
+        let mut grid = Grid::new("");
+        for (text, positions) in &speech.previewed {
+            let request = Request {
+                classes: vec![0],
+                texts: vec![text.clone()],
+                positions: Some(*positions),
+                seed: self.seed,
+                ..Request::default()
+            };
+            let pictures = tokenizer.pictures(tokenizer.decode(&sampler.sample(&request)?)?)?;
+            grid = grid.row(text.chars().take(24).collect::<String>(), pictures);
+        }
+        Ok(grid)
     }
 }

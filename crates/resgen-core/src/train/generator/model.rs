@@ -7,21 +7,26 @@ use crate::error::{Error, Result};
 use crate::model::{AnyNetwork, NetworkConfig, Stored};
 use crate::nn::Precision;
 use crate::sample::Preset;
-use crate::tokenizer::{ImageTokenizer, ImageTokenizerConfig, TokenizerConfig};
+use crate::text::Pace;
+use crate::tokenizer::image::Autoencoder;
+use crate::tokenizer::{Autoencode, ImageTokenizerConfig, Tokenizer, TokenizerConfig, TokenizerKind};
 use crate::train::model_file::ModelFile;
 
-/// What a generator's model file says beside its weights.
+/// What the model file of a generator says beside its weights; its tokenizer has sizes `C`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GeneratorHeader {
-    /// Always `generator`.
+pub struct GeneratorHeader<C = ImageTokenizerConfig> {
+    /// What it generates.
     pub kind: GeneratorFileKind,
     /// Sizes of the generator.
     pub model: NetworkConfig,
     /// Sizes of its tokenizer, which is in the same file.
-    pub tokenizer: ImageTokenizerConfig,
+    pub tokenizer: C,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// How long it takes to say a text, of generators that speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
     /// Sampler settings that suit the model.
     pub preset: Preset,
     /// Training steps.
@@ -32,44 +37,56 @@ pub struct GeneratorHeader {
     pub version: String,
 }
 
-/// Tells a generator's file from others.
+/// What a generator makes, as its file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum GeneratorFileKind {
-    /// The only value.
+    /// Pictures.
     Generator,
+    /// Speech.
+    SpeechGenerator,
+}
+
+impl GeneratorFileKind {
+    /// Of codes of such a tokenizer.
+    pub fn of(tokenizer: TokenizerKind) -> Self {
+        match tokenizer {
+            TokenizerKind::Tokenizer => Self::Generator,
+            TokenizerKind::SpeechTokenizer => Self::SpeechGenerator,
+        }
+    }
 }
 
 /// A generator ready to sample, with its tokenizer.
-pub struct Generator<M = AnyNetwork> {
+pub struct Generator<M = AnyNetwork, A: Autoencode = Autoencoder> {
     /// What the file says.
-    pub header: GeneratorHeader,
+    pub header: GeneratorHeader<A::Config>,
     /// The network.
     pub model: M,
-    /// Codes to pictures.
-    pub tokenizer: ImageTokenizer,
+    /// Codes to signals.
+    pub tokenizer: Tokenizer<A>,
 }
 
-impl<M: Stored> Generator<M> {
+impl<M: Stored, A: Autoencode> Generator<M, A> {
     /// Builds the networks of a file.
     ///
     /// # Errors
     /// [`Error::Config`] and [`Error::Mismatch`] where header and tensors do not fit each other.
-    pub fn from_file(file: &ModelFile<GeneratorHeader>, device: &Device) -> Result<Self> {
+    pub fn from_file(file: &ModelFile<GeneratorHeader<A::Config>>, device: &Device) -> Result<Self> {
         let mut header = file.header.clone();
         if header.model.vocabulary == 0 {
-            header.model.vocabulary = header.tokenizer.vocabulary; // files of before it was written down
+            header.model.vocabulary = header.tokenizer.quantizer().vocabulary; // files of before it was written down
         }
         header.model.validate()?;
-        let tokenizer = ImageTokenizer::load(header.tokenizer.clone(), &file.tensors, "tokenizer.", device)?;
-        let (model, config) = (&header.model, &header.tokenizer);
+        let tokenizer = Tokenizer::load(header.tokenizer.clone(), &file.tensors, "tokenizer.", device)?;
+        let (model, config) = (&header.model, header.tokenizer.quantizer());
+        header.tokenizer.expect_positions(model.positions)?;
         let (found, expected) = (
-            [model.positions, model.depth, model.latent, model.vocabulary, model.classes],
-            [config.positions(), config.depth, config.latent, config.vocabulary, header.classes.len()],
+            [model.depth, model.latent, model.vocabulary, model.classes],
+            [config.depth, config.latent, config.vocabulary, header.classes.len()],
         );
         if found != expected {
-            let text =
-                |[l, d, h, v, c]: [usize; 5]| format!("L = {l}, D = {d}, H = {h}, V = {v}, {c} classes");
+            let text = |[d, h, v, c]: [usize; 4]| format!("D = {d}, H = {h}, V = {v}, {c} classes");
             return Err(Error::mismatch("model sizes", text(expected), text(found)));
         }
         let model = M::load(&header.model, &file.tensors, "generator.", device)?;

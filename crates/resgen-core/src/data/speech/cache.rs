@@ -1,0 +1,318 @@
+//! The codes of recordings, with what is said in them: made once, learned from often.
+//!
+//! A folder of parts of up to 1,000 recordings each, in the order of the set. Making goes on where it was stopped: a part is there whole or not at all,
+//! and says of which recordings and which tokenizer it is.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{SpeechSet, Utterance};
+use crate::atomic::write_atomically;
+use crate::data::Problem;
+use crate::data::unreadable::reason_of;
+use crate::digest;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::rvq::Codes;
+use crate::signal::mel::Mel;
+use crate::signal::sound::Sound;
+use crate::text::spelled_out;
+use crate::tokenizer::SpeechTokenizer;
+use crate::tokenizer::speech::Listener;
+
+/// Recordings of a part.
+const PART: usize = 1000;
+/// Recordings are followed by silence up to a multiple of so many positions, so that many have the same length.
+pub const STRIDE: usize = 8;
+/// Recordings that are encoded at once.
+const AT_ONCE: usize = 32;
+
+/// One recording of a cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The sound file, as in the set.
+    pub path: PathBuf,
+    /// What is said, numbers and abbreviations in words.
+    pub text: String,
+    /// Who says it.
+    pub speaker: String,
+    /// Positions with codes, silence at the end included.
+    pub positions: usize,
+    /// Positions before that silence.
+    pub spoken: usize,
+}
+
+/// What a part says beside its codes.
+#[derive(Debug, Serialize, Deserialize)]
+struct PartHeader {
+    tokenizer: String,
+    depth: usize,
+    vocabulary: usize,
+    recordings: String, // a fingerprint of the part of the set
+    spoken: Vec<Spoken>,
+    problems: Vec<Problem>,
+}
+
+/// The codes of recordings.
+#[derive(Debug)]
+pub struct SpeechCache {
+    spoken: Vec<Spoken>,
+    starts: Vec<usize>, // where a recording's codes begin
+    codes: Vec<u16>,
+    depth: usize,
+    vocabulary: usize,
+    tokenizer: String,
+    problems: Vec<Problem>,
+}
+
+impl SpeechCache {
+    /// Encodes the recordings of a set into the folder `out`, or those of them that are not there yet; `tokenizer` has the given `fingerprint`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a part cannot be written; [`Error::File`] where a part is of other recordings or another tokenizer, or no recording could be
+    /// read.
+    pub fn make(
+        tokenizer: &SpeechTokenizer,
+        fingerprint: &str,
+        set: &SpeechSet,
+        out: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(out).map_err(Error::io(out))?;
+        let listener = Listener::new(tokenizer.config())?;
+        let count = set.utterances().len();
+        let parts = set.utterances().chunks(PART).enumerate();
+        let mut is_first = true;
+        for (index, utterances) in parts {
+            let path = out.join(name_of(index));
+            if path.exists() {
+                expect(&path, &read(&path)?.0, fingerprint, utterances)?;
+                continue;
+            }
+            if std::mem::take(&mut is_first) {
+                progress.begin("encoding recordings", (index * PART) as u64, count as u64);
+            }
+            let mut made = Part::of(tokenizer, fingerprint, utterances);
+            for few in utterances.chunks(AT_ONCE) {
+                made.add(tokenizer, &listener, set, few)?;
+                progress.step((index * PART + made.tried) as u64, "");
+            }
+            made.save(&path)?;
+        }
+        Self::open(out)
+    }
+
+    /// Reads a cache.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] where it cannot be read, is damaged, not whole or empty.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let mut cache: Option<Self> = None;
+        for index in 0.. {
+            let path = folder.join(name_of(index));
+            if index > 0 && !path.exists() {
+                break;
+            }
+            let (header, codes) = read(&path)?;
+            let cache = cache.get_or_insert_with(|| Self {
+                spoken: Vec::new(),
+                starts: Vec::new(),
+                codes: Vec::new(),
+                depth: header.depth,
+                vocabulary: header.vocabulary,
+                tokenizer: header.tokenizer.clone(),
+                problems: Vec::new(),
+            });
+            if (cache.depth, cache.vocabulary, &cache.tokenizer)
+                != (header.depth, header.vocabulary, &header.tokenizer)
+            {
+                return Err(Error::file(&path, "it is of another tokenizer than the parts before it"));
+            }
+            for spoken in &header.spoken {
+                cache.starts.push(cache.codes.len() + cache.taken(&header.spoken, spoken));
+            }
+            cache.codes.extend(codes);
+            cache.spoken.extend(header.spoken);
+            cache.problems.extend(header.problems);
+        }
+        let cache = cache.ok_or_else(|| Error::file(folder, "no cache of recordings"))?;
+        if cache.spoken.is_empty() {
+            let first = cache
+                .problems
+                .first()
+                .map(|problem| format!(" ({}: {})", problem.path.display(), problem.reason));
+            return Err(Error::file(
+                folder,
+                format!("none of its recordings could be read{}", first.unwrap_or_default()),
+            ));
+        }
+        Ok(cache)
+    }
+
+    /// Codes of the part's recordings before one of them.
+    fn taken(&self, part: &[Spoken], until: &Spoken) -> usize {
+        let before = part.iter().take_while(|spoken| !std::ptr::eq(*spoken, until));
+        before.map(|spoken| spoken.positions * self.depth).sum()
+    }
+
+    /// The recordings, in the order of the set.
+    pub fn spoken(&self) -> &[Spoken] {
+        &self.spoken
+    }
+
+    /// The codes of some recordings, all of as many positions.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where they have not as many positions.
+    pub fn codes(&self, recordings: &[usize]) -> Result<Codes> {
+        let positions = recordings.first().map_or(1, |&first| self.spoken[first].positions);
+        if let Some(other) =
+            recordings.iter().map(|&at| self.spoken[at].positions).find(|found| *found != positions)
+        {
+            return Err(Error::mismatch("positions of a recording", positions, other));
+        }
+        let values =
+            recordings.iter().flat_map(|&at| &self.codes[self.starts[at]..][..positions * self.depth]);
+        Codes::new(values.copied().collect(), positions, self.depth, self.vocabulary)
+    }
+
+    /// The fingerprint of the tokenizer that made them.
+    pub fn tokenizer(&self) -> &str {
+        &self.tokenizer
+    }
+
+    /// Recordings that could not be encoded.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+fn name_of(part: usize) -> String {
+    format!("part-{part:05}.codes")
+}
+
+/// A part in the making.
+struct Part {
+    header: PartHeader,
+    codes: Vec<u16>,
+    tried: usize,
+}
+
+impl Part {
+    fn of(tokenizer: &SpeechTokenizer, fingerprint: &str, utterances: &[Utterance]) -> Self {
+        let header = PartHeader {
+            tokenizer: fingerprint.to_owned(),
+            depth: tokenizer.books().depth(),
+            vocabulary: tokenizer.books().vocabulary(),
+            recordings: fingerprint_of(utterances),
+            spoken: Vec::new(),
+            problems: Vec::new(),
+        };
+        Self { header, codes: Vec::new(), tried: 0 }
+    }
+
+    fn add(
+        &mut self,
+        tokenizer: &SpeechTokenizer,
+        listener: &Listener,
+        set: &SpeechSet,
+        utterances: &[Utterance],
+    ) -> Result<()> {
+        let heard: Vec<Result<Mel>> = utterances
+            .par_iter()
+            .map(|utterance| listener.mel(&Sound::open(set.path_of(utterance))?))
+            .collect();
+        let config = tokenizer.config();
+        let device = tokenizer.books().vectors().device();
+        for (utterance, heard) in utterances.iter().zip(heard) {
+            self.tried += 1;
+            let mel = match heard {
+                Ok(mel) if mel.frames() > 0 => mel,
+                Ok(_) => {
+                    let reason = "too short for a frame".to_owned();
+                    self.header.problems.push(Problem { path: utterance.path.clone(), reason });
+                    continue;
+                }
+                Err(error) => {
+                    self.header
+                        .problems
+                        .push(Problem { path: utterance.path.clone(), reason: reason_of(error) });
+                    continue;
+                }
+            };
+            let spoken = mel.frames().div_ceil(config.frames_per_position());
+            let positions = spoken.next_multiple_of(STRIDE);
+            let frames = positions * config.frames_per_position();
+            let mut values = config.normalised(&mel.values);
+            values.resize(frames * mel.bins, config.of_silence());
+            let signal = Tensor::from_data(TensorData::new(values, [1, 1, frames, mel.bins]), &device);
+            self.codes.extend(tokenizer.encode(signal)?.into_values());
+            self.header.spoken.push(Spoken {
+                path: utterance.path.clone(),
+                text: spelled_out(&utterance.text),
+                speaker: utterance.speaker.clone(),
+                positions,
+                spoken,
+            });
+        }
+        Ok(())
+    }
+
+    /// The header's length, the header, the codes, and a checksum of all.
+    fn save(&self, path: &Path) -> Result<()> {
+        let header = serde_json::to_vec(&self.header).map_err(|error| Error::file(path, error))?;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header);
+        bytes.extend(self.codes.iter().flat_map(|code| code.to_le_bytes()));
+        let sum = crc32c::crc32c(&bytes);
+        bytes.extend(sum.to_le_bytes());
+        write_atomically(path, |writer| writer.write_all(&bytes))
+    }
+}
+
+fn fingerprint_of(utterances: &[Utterance]) -> String {
+    let lines = utterances
+        .iter()
+        .map(|Utterance { path, text, speaker }| format!("{}\t{text}\t{speaker}\n", path.display()));
+    digest::of(lines.collect::<String>().as_bytes())
+}
+
+fn expect(path: &Path, header: &PartHeader, fingerprint: &str, utterances: &[Utterance]) -> Result<()> {
+    if header.tokenizer != fingerprint {
+        return Err(Error::file(
+            path,
+            "it was made with another tokenizer; choose another folder, or delete it",
+        ));
+    }
+    if header.recordings != fingerprint_of(utterances) {
+        return Err(Error::file(path, "it is of other recordings; choose another folder, or delete it"));
+    }
+    Ok(())
+}
+
+/// The header and the codes of a part.
+fn read(path: &Path) -> Result<(PartHeader, Vec<u16>)> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let damaged = |what: &str| Error::file(path, format!("damaged: {what}"));
+    let (rest, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("too short"))?;
+    if crc32c::crc32c(rest) != u32::from_le_bytes(*sum) {
+        return Err(damaged("its checksum is wrong"));
+    }
+    let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(|| damaged("too short"))?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged("its header's length"))?;
+    let header = rest.get(..length).ok_or_else(|| damaged("its header's length"))?;
+    let codes = &rest[length..];
+    let header: PartHeader = serde_json::from_slice(header).map_err(|error| damaged(&error.to_string()))?;
+    let expected: usize = header.spoken.iter().map(|spoken| spoken.positions * header.depth).sum();
+    if codes.len() != 2 * expected {
+        return Err(damaged("it has not as many codes as its header says"));
+    }
+    let codes: Vec<u16> = codes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
+    match codes.iter().find(|&&code| usize::from(code) >= header.vocabulary) {
+        Some(code) => Err(damaged(&format!("code {code} of {}", header.vocabulary))),
+        None => Ok((header, codes)),
+    }
+}

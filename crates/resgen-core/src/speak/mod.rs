@@ -1,0 +1,191 @@
+//! From a text to sound, in the voice of a recording:
+//! 1. the text is spelled out and parted into sentences that the generator can hold beside the recording;
+//! 2. a sentence's length follows from how fast the recording's text is said in it;
+//! 3. the recording's codes are known positions, what follows them is drawn, with both texts one after another;
+//! 4. all is decoded together, what comes after the recording becomes sound, and silence at its ends is cut off.
+
+mod prompt;
+
+pub use prompt::Prompt;
+
+use burn::tensor::Device;
+
+use crate::data::speech::STRIDE;
+use crate::error::{Error, Result};
+use crate::model::AnyNetwork;
+use crate::rvq::Codes;
+use crate::sample::{Known, Preset, Request, Sampler, sampler};
+use crate::signal::mel::Mel;
+use crate::signal::sound::{Silence, Sound};
+use crate::text::{Pace, sentences, spelled_out};
+use crate::tokenizer::TokenizerConfig;
+use crate::tokenizer::speech::{Listener, MelAutoencoder};
+use crate::train::generator::Generator;
+use crate::vocoder::GriffinLim;
+
+/// Seconds of silence between sentences.
+const PAUSE: f64 = 0.25;
+/// Seconds in which a sentence's sound begins and ends, so that nothing clicks.
+const FADE: f64 = 0.01;
+
+/// How long sentences are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Length {
+    /// As the pace of the training recordings and of the prompt says.
+    #[default]
+    Natural,
+    /// So many times as fast.
+    Rate(f64),
+    /// So many seconds for each sentence.
+    Seconds(f64),
+}
+
+/// A generator that speaks, ready to.
+pub struct Speaker<'a> {
+    generator: &'a Generator<AnyNetwork, MelAutoencoder>,
+    sampler: Box<dyn Sampler + 'a>,
+    listener: Listener,
+    pace: Pace,
+    vocoder: GriffinLim,
+}
+
+impl<'a> Speaker<'a> {
+    /// With the given sampler settings.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] names a setting that is out of range; [`Error::Mismatch`] for a generator that was not made to speak.
+    pub fn new(generator: &'a Generator<AnyNetwork, MelAutoencoder>, preset: Preset) -> Result<Self> {
+        let pace = generator.header.pace.filter(|_| generator.header.model.text.is_some());
+        let pace =
+            pace.ok_or_else(|| Error::mismatch("generator", "one that reads texts", "one that does not"))?;
+        let sampler = sampler(&generator.model, generator.tokenizer.books(), preset)?;
+        let listener = Listener::new(generator.tokenizer.config())?;
+        Ok(Self { generator, sampler, listener, pace, vocoder: GriffinLim::default() })
+    }
+
+    /// Samples a second of what it says.
+    pub fn rate(&self) -> u32 {
+        self.generator.tokenizer.config().mel.rate
+    }
+
+    /// The device that it computes on.
+    pub fn device(&self) -> Device {
+        self.generator.tokenizer.books().vectors().device()
+    }
+
+    /// The pieces that a text is said in, spelled out: sentences, as far as they fit beside the prompt.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a text in which nothing is said, or a prompt that leaves no room.
+    pub fn pieces(&self, text: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
+        let spelled = spelled_out(text);
+        if !spelled.chars().any(char::is_alphanumeric) {
+            return Err(Error::argument("text", "there is nothing in it to be said"));
+        }
+        // Paragraphs end sentences; spelling out joins lines.
+        let paragraphs: Vec<String> = text.split("\n\n").map(spelled_out).collect();
+        let text = paragraphs.join("\n\n");
+        let mut most = text.chars().count();
+        loop {
+            let pieces: Vec<String> = sentences(&text, most)
+                .into_iter()
+                .filter(|piece| piece.chars().any(char::is_alphanumeric))
+                .collect();
+            if pieces.iter().all(|piece| self.fits(piece, prompt, length)) {
+                return Ok(pieces);
+            }
+            if most <= 8 {
+                return Err(Error::argument("prompt", "beside it there is no room for what is to be said"));
+            }
+            most = most * 3 / 4;
+        }
+    }
+
+    /// The sound of one piece; `seed` is that of everything random.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it does not fit; otherwise as [`Sampler::sample`].
+    pub fn say(&self, piece: &str, prompt: Option<&Prompt>, length: Length, seed: u64) -> Result<Sound> {
+        if !self.fits(piece, prompt, length) {
+            return Err(Error::argument("text", "it is too long for the generator"));
+        }
+        let before = prompt.map_or(0, |prompt| prompt.codes.positions());
+        let spoken = self.positions(piece, prompt, length);
+        let positions = (before + spoken).next_multiple_of(STRIDE);
+        let request = Request {
+            classes: vec![0],
+            texts: vec![said_after(prompt, piece)],
+            positions: Some(positions),
+            seed,
+            first_index: 0,
+            known: prompt.map(|prompt| self.known(prompt, positions)).transpose()?,
+        };
+        let codes = self.sampler.sample(&request)?;
+        let mel = self.generator.tokenizer.decode_mels(&codes)?.remove(0);
+        let each = self.generator.tokenizer.config().frames_per_position() * mel.bins;
+        let after = Mel { bins: mel.bins, values: mel.values[before * each..].to_vec() };
+        let sound = self.vocoder.sound(self.listener.transform(), &after)?;
+        Ok(faded(sound.trimmed(Silence::default())))
+    }
+
+    /// Silence between two pieces.
+    ///
+    /// # Errors
+    /// None for a generator that could be loaded.
+    pub fn pause(&self) -> Result<Sound> {
+        Sound::new(self.rate(), vec![0.0; (PAUSE * f64::from(self.rate())) as usize])
+    }
+
+    /// Positions in which a piece is said.
+    fn positions(&self, piece: &str, prompt: Option<&Prompt>, length: Length) -> usize {
+        let ratio = prompt.map_or(1.0, |prompt| prompt.slowness);
+        let natural = self.pace.positions(piece) * ratio;
+        let positions = match length {
+            Length::Natural => natural,
+            Length::Rate(rate) => natural / rate,
+            Length::Seconds(seconds) => seconds * self.generator.tokenizer.config().position_rate(),
+        };
+        (positions.round() as usize).max(1)
+    }
+
+    fn fits(&self, piece: &str, prompt: Option<&Prompt>, length: Length) -> bool {
+        let model = &self.generator.header.model;
+        let before = prompt.map_or(0, |prompt| prompt.codes.positions());
+        let positions = (before + self.positions(piece, prompt, length)).next_multiple_of(STRIDE);
+        let bytes = said_after(prompt, piece).len();
+        positions <= model.positions && model.text.is_some_and(|reader| bytes <= reader.most)
+    }
+
+    /// The prompt's codes at the beginning, all others to be drawn.
+    fn known(&self, prompt: &Prompt, positions: usize) -> Result<Known> {
+        let quantizer = self.generator.tokenizer.config().quantizer();
+        let before = prompt.codes.positions();
+        let mut values = prompt.codes.values().to_vec();
+        values.resize(positions * quantizer.depth, 0);
+        let codes = Codes::new(values, positions, quantizer.depth, quantizer.vocabulary)?;
+        let mut masked = vec![0; before];
+        masked.resize(positions, quantizer.depth);
+        Ok(Known { codes, masked })
+    }
+}
+
+/// What is said in the prompt and after it.
+fn said_after(prompt: Option<&Prompt>, piece: &str) -> String {
+    match prompt {
+        Some(prompt) => format!("{} {piece}", prompt.text),
+        None => piece.to_owned(),
+    }
+}
+
+/// The sound, louder from nothing at its beginning and softer to nothing at its end.
+fn faded(sound: Sound) -> Sound {
+    let (rate, mut samples) = (sound.rate(), sound.into_samples());
+    let length = ((FADE * f64::from(rate)) as usize).min(samples.len() / 2);
+    let count = samples.len();
+    for at in 0..length {
+        let factor = at as f32 / length as f32;
+        samples[at] *= factor;
+        samples[count - 1 - at] *= factor;
+    }
+    Sound::new(rate, samples).expect("samples that were numbers before they became smaller")
+}
