@@ -1,4 +1,6 @@
-//! `tokenizer reconstruct`: pictures beside their approximations.
+//! `tokenizer reconstruct`: signals beside their approximations.
+
+mod speech;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::model;
+use crate::model::{self, AnyTokenizer};
 use crate::progress::TerminalProgress;
 
 /// Pictures that are coded at once.
@@ -32,13 +34,16 @@ Examples:
   resgen tokenizer reconstruct runs/tokenizer cat.jpg dog.jpg --out reconstructed/
   resgen tokenizer reconstruct runs/tokenizer/model.safetensors heldout/ --depth 4 --out reconstructed/
   resgen tokenizer reconstruct runs/tokenizer heldout/ --count 1000 --each --out reconstructed/
+  resgen tokenizer reconstruct runs/voices-tokenizer voices/heldout --count 100 --out reconstructed/
 
 Writes DIR/grid.png: the first 16 pictures above their approximations at depth 1, 2, 4, … and the largest.
-PSNR is that of all pictures. With --each the folder can be measured by `resgen eval images`.")]
+PSNR is that of all pictures. With --each the folder can be measured by `resgen eval images`.
+Of speech it writes DIR/original/ and DIR/depth-D/, sounds of the spectrograms themselves and of the approximations, both by Griffin-Lim, and
+texts.tsv with what is said; with --each every depth.")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
     model: PathBuf,
-    /// Picture files, or folders of them.
+    /// Picture files, or folders of them; with a tokenizer of speech, sound files, manifests or folders of recordings.
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// The folder to write to.
@@ -71,13 +76,16 @@ struct DepthError {
     psnr: Option<f64>,
 }
 
-/// Reconstructs pictures.
+/// Reconstructs signals.
 ///
 /// # Errors
 /// Where the model or a picture cannot be read, the depth is out of range, or the folder cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
-    let tokenizer = model::tokenizer(&arguments.model, &device)?;
+    let tokenizer = match model::any_tokenizer(&arguments.model, &device)? {
+        AnyTokenizer::Image(tokenizer) => tokenizer,
+        AnyTokenizer::Speech(tokenizer) => return speech::run(arguments, &tokenizer, context),
+    };
     let depths = doublings(largest_depth(arguments.depth, tokenizer.config().depth)?);
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
     let files = files(&arguments.pictures, arguments.count)?;

@@ -1,0 +1,148 @@
+//! Recordings beside what a tokenizer makes of them.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use resgen_core::atomic::write_atomically;
+use resgen_core::data::{SpeechSet, spread};
+use resgen_core::progress::Progress as _;
+use resgen_core::signal::mel::Mel;
+use resgen_core::signal::sound::Sound;
+use resgen_core::tokenizer::SpeechTokenizer;
+use resgen_core::tokenizer::speech::Listener;
+use resgen_core::train::preview::doublings;
+use resgen_core::vocoder::GriffinLim;
+use resgen_core::{Error, Result};
+use serde::Serialize;
+
+use super::{Arguments, largest_depth};
+use crate::context::Context;
+use crate::progress::TerminalProgress;
+
+/// Recordings that are worked on at once.
+const AT_ONCE: usize = 32;
+/// Decibels of a natural logarithm of magnitudes.
+const DECIBELS: f64 = 20.0 / std::f64::consts::LN_10;
+
+/// What was made.
+#[derive(Debug, Serialize)]
+struct Reconstruction {
+    out: PathBuf,
+    recordings: usize,
+    depths: Vec<DepthError>,
+}
+
+/// How far spectrograms are from their approximations at one depth.
+#[derive(Debug, Serialize)]
+struct DepthError {
+    depth: usize,
+    /// Root of the mean squared difference, in dB.
+    mel_error: f64,
+}
+
+/// One recording to work on.
+struct Item {
+    path: PathBuf,
+    text: String,
+}
+
+/// Reconstructs recordings.
+///
+/// # Errors
+/// Where a recording cannot be read, the depth is out of range, or the folder cannot be written.
+pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context) -> anyhow::Result<()> {
+    let depths = doublings(largest_depth(arguments.depth, tokenizer.books().depth())?);
+    let items = items(arguments)?;
+    let listener = Listener::new(tokenizer.config())?;
+    let written: Vec<usize> = match arguments.each {
+        true => depths.clone(),
+        false => depths.last().copied().into_iter().collect(),
+    };
+    let folder_of = |depth: usize| arguments.out.join(format!("depth-{depth}"));
+    let original = arguments.out.join("original");
+    for folder in written.iter().map(|&depth| folder_of(depth)).chain([original.clone()]) {
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    }
+
+    let mut progress = TerminalProgress::default();
+    progress.begin("reconstructing", 0, items.len() as u64);
+    let mut squares = vec![0.0; depths.len()];
+    let mut values = 0;
+    for (index, few) in items.chunks(AT_ONCE).enumerate() {
+        let mels = few.par_iter().map(|item| {
+            let heard = Sound::open(&item.path).and_then(|sound| listener.mel(&sound));
+            heard.map_err(|error| Error::file(&item.path, error))
+        });
+        let mels: Vec<Mel> = mels.collect::<Result<_>>()?;
+        let mut sounds: Vec<(PathBuf, Mel)> = Vec::new();
+        for (place, mel) in mels.into_iter().enumerate() {
+            let name = format!("{:05}.wav", index * AT_ONCE + place);
+            let codes = tokenizer.encode_mel(&mel)?;
+            values += mel.values.len();
+            for (&depth, sum) in depths.iter().zip(&mut squares) {
+                let mut decoded = tokenizer.decode_mels(&codes.truncated(depth)?)?.remove(0);
+                decoded.values.truncate(mel.values.len());
+                let pairs = mel.values.iter().zip(&decoded.values);
+                *sum += pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+                if written.contains(&depth) {
+                    sounds.push((folder_of(depth).join(&name), decoded));
+                }
+            }
+            sounds.push((original.join(&name), mel));
+        }
+        let vocoder = GriffinLim::default();
+        sounds.par_iter().try_for_each(|(path, mel)| vocoder.sound(listener.transform(), mel)?.save(path))?;
+        progress.step((index * AT_ONCE + few.len()) as u64, "");
+    }
+    progress.end();
+    write_texts(&arguments.out.join("texts.tsv"), &items)?;
+    let error = |(&depth, sum): (&usize, &f64)| DepthError {
+        depth,
+        mel_error: (sum / values.max(1) as f64).sqrt() * DECIBELS,
+    };
+    let depths = depths.iter().zip(&squares).map(error).collect();
+    let made = Reconstruction { out: arguments.out.clone(), recordings: items.len(), depths };
+    context.output.print(&made, text)
+}
+
+/// The recordings that were named, or some of them.
+fn items(arguments: &Arguments) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    for path in &arguments.pictures {
+        let is_list = path
+            .extension()
+            .is_some_and(|extension| ["csv", "tsv", "jsonl"].iter().any(|list| extension == *list));
+        if path.is_dir() || is_list {
+            let set = SpeechSet::open(path)?;
+            let item = |utterance| Item { path: set.path_of(utterance), text: utterance.text.clone() };
+            items.extend(set.utterances().iter().map(item));
+        } else {
+            items.push(Item { path: path.clone(), text: String::new() });
+        }
+    }
+    let (total, count) = (items.len(), arguments.count.map_or(items.len(), |count| count as usize));
+    if count > total {
+        let reason = format!("expected at most {total}, the recordings that were named, found {count}");
+        return Err(Error::argument("--count", reason));
+    }
+    let mut places = spread(total, count).peekable();
+    let mut at = 0;
+    items.retain(|_| {
+        let is_next = places.next_if_eq(&at).is_some();
+        at += 1;
+        is_next
+    });
+    Ok(items)
+}
+
+fn write_texts(path: &Path, items: &[Item]) -> Result<()> {
+    let line = |(index, item): (usize, &Item)| format!("{index:05}.wav\t{}\n", item.text);
+    let lines: String = items.iter().enumerate().map(line).collect();
+    write_atomically(path, |writer| writer.write_all(lines.as_bytes()))
+}
+
+fn text(made: &Reconstruction) -> String {
+    let line = |depth: &DepthError| format!("\n  depth {:>3}   {:.2} dB off", depth.depth, depth.mel_error);
+    let lines: String = made.depths.iter().map(line).collect();
+    format!("{}: {} recordings{lines}", made.out.display(), made.recordings)
+}
