@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
 use resgen_core::model::AnyNetwork;
 use resgen_core::progress::Progress;
 use resgen_core::signal::sound::{Encoding, Sound, WavStream};
@@ -162,8 +161,11 @@ fn prompt(arguments: &Arguments, speaker: &Speaker<'_>) -> anyhow::Result<Option
     let Some((path, text)) = arguments.prompt.as_ref().zip(arguments.prompt_text.as_ref()) else {
         return Ok(None);
     };
-    let prompt = speaker.prompt(&Sound::open(path)?, text).with_context(|| path.display().to_string())?;
-    Ok(Some(prompt))
+    let prompt = speaker.prompt(&Sound::open(path)?, text).map_err(|error| match error {
+        Error::Argument { name: "recording", reason } => Error::file(path, reason),
+        other => other,
+    });
+    Ok(Some(prompt?))
 }
 
 /// Where sound goes.

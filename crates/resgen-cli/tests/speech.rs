@@ -1,0 +1,178 @@
+//! Tiny generators that speak, from recordings to sounds, and what the program says of what cannot be spoken.
+
+mod common;
+
+use common::Workplace;
+use resgen_core::signal::sound::Sound;
+
+const TOKENIZER: &str = r#"
+signal = "speech"
+
+[data]
+train = "voices/manifest.tsv"
+heldout = "voices/manifest.tsv"
+
+[tokenizer]
+segment = 16
+channels = [16]
+joins = [4]
+blocks = 1
+latent = 4
+vocabulary = 8
+depth = 2
+
+[losses]
+quantize_from = 1
+
+[train]
+steps = 3
+batch = 4
+preview_every = 3
+rate = { warmup = 1 }
+"#;
+
+const GENERATOR: &str = r#"
+[codes]
+cache = "codes"
+tokenizer = "runs/tokenizer"
+
+[model]
+kind = "resgen"
+trunk = "nano"
+head = { components = 4, rank = 2, scale = "vector", loss = "nll" }
+text = { layers = 1, most = 64 }
+positions = 64
+
+[sample]
+steps = 2
+
+[train]
+steps = 2
+batch = 4
+preview_every = 2
+rate = { warmup = 1 }
+"#;
+
+const PROMPT: [&str; 4] = ["--prompt", "voices/0.wav", "--prompt-text", "Hello number zero."];
+
+/// A second and a half of a buzz whose pitch is the speaker's.
+fn buzz(pitch: f64) -> Sound {
+    let wave = |n: usize| {
+        let phase = std::f64::consts::TAU * pitch * n as f64 / 16_000.0;
+        ((1..12).map(|k| (phase * f64::from(k)).sin() / f64::from(k)).sum::<f64>() * 0.1) as f32
+    };
+    Sound::new(16_000, (0..24_000).map(wave).collect()).unwrap()
+}
+
+fn recordings() -> Workplace {
+    let place = Workplace::new();
+    let mut lines = "path\ttext\tspeaker\n".to_owned();
+    std::fs::create_dir_all(place.path("voices")).unwrap();
+    for number in 0..6 {
+        buzz(100.0 + 20.0 * f64::from(number)).save(place.path(&format!("voices/{number}.wav"))).unwrap();
+        lines += &format!("{number}.wav\tHello number {number}.\tspeaker{number}\n");
+    }
+    lines += "gone.wav\tNobody.\tnobody\n";
+    place.write("voices/manifest.tsv", &lines);
+    place.write("tokenizer.toml", TOKENIZER);
+    place.write("generator.toml", GENERATOR);
+    place
+}
+
+fn trained() -> Workplace {
+    let place = recordings();
+    let noted = place
+        .run(&["tokenizer", "train", "--config", "tokenizer.toml", "--out", "runs/tokenizer"])
+        .succeeds();
+    assert!(noted.stderr.contains("gone.wav: there is no such sound file"), "{}", noted.stderr);
+    let made =
+        place.json(&["tokenize", "--tokenizer", "runs/tokenizer", "--data", "voices", "--out", "codes"]);
+    assert_eq!((&made["outcome"], &made["recordings"]), (&"spoken".into(), &6.into()));
+    let made = place.json(&["train", "--config", "generator.toml", "--out", "runs/voices"]);
+    assert_eq!(made["outcome"], "finished");
+    place
+}
+
+fn speak<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["speak", "runs/voices"], more].concat()
+}
+
+#[test]
+fn texts_become_sounds_in_files_and_streams() {
+    let place = trained();
+    let said =
+        place.json(&speak(&[&["Dr. Who has 3 cats. Really?", "--out", "a.wav"], &PROMPT[..]].concat()));
+    let texts: Vec<&str> = said["sentences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sentence| sentence["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts, ["doctor Who has three cats.", "Really?"]);
+    let sound = Sound::open(place.path("a.wav")).unwrap();
+    assert!((sound.seconds() - said["seconds"].as_f64().unwrap()).abs() < 0.01 && sound.seconds() > 0.2);
+    // The same by another way, and as a stream.
+    place.write("text.txt", "Dr. Who has 3 cats. Really?");
+    let again = [&["--text-file", "text.txt", "--out", "b.flac", "--threads", "1"], &PROMPT[..]].concat();
+    place.run(&speak(&again)).succeeds();
+    assert_eq!(Sound::open(place.path("b.flac")).unwrap(), sound);
+    place
+        .run(&speak(&[&["--text-file", "text.txt", "--out", "c.wav", "--stream"], &PROMPT[..]].concat()))
+        .succeeds();
+    assert_eq!(Sound::open(place.path("c.wav")).unwrap(), sound);
+    let longer = place.json(&speak(&[&["Hello.", "--seconds", "2", "--out", "d.wav"], &PROMPT[..]].concat()));
+    assert!(longer["seconds"].as_f64().unwrap() < 2.2);
+    place.run(&speak(&["Hello.", "--out", "e.wav"])).succeeds();
+
+    let made = ["tokenizer", "reconstruct", "runs/voices", "voices", "--count", "2", "--out", "out"];
+    assert_eq!(place.json(&made)["recordings"], 2);
+    assert_eq!(place.names("out"), ["depth-2", "original", "texts.tsv"]);
+    assert_eq!(place.names("out/original"), ["00000.wav", "00001.wav"]);
+}
+
+#[test]
+fn what_cannot_be_spoken_says_why() {
+    let place = trained();
+    let refused = |status: i32, more: &[&str], sentence: &[&str]| {
+        place.run(&speak(more)).fails(status, sentence);
+        assert!(!place.path("x.wav").exists());
+    };
+    let with = |text: &'static str, prompt: &'static str, said: &'static str| {
+        ["--out", "x.wav", text, "--prompt", prompt, "--prompt-text", said]
+    };
+    place.write("broken.wav", "RIFF but no more");
+    buzz(100.0).part(0.0, 0.2).save(place.path("short.wav")).unwrap();
+    Sound::new(16_000, vec![0.0; 32_000]).unwrap().save(place.path("silent.wav")).unwrap();
+    refused(2, &["", "--out", "x.wav"], &["text", "nothing in it to be said"]);
+    refused(2, &["🙂", "--out", "x.wav"], &["nothing in it to be said"]);
+    refused(1, &["Hello.", "--out", "x.mp3"], &["x.mp3", ".wav or .flac"]);
+    refused(1, &["Hello.", "--out", "missing/x.wav"], &["missing", "no such folder"]);
+    refused(2, &["Hello.", "--out", "x.wav", "--rate", "9"], &["rate", "0.25 to 4"]);
+    refused(1, &with("Hello.", "broken.wav", "Hello."), &["broken.wav"]);
+    refused(1, &with("Hello.", "gone.wav", "Hello."), &["gone.wav"]);
+    refused(1, &with("Hello.", "short.wav", "Hello."), &["short.wav", "at least 0.8 s"]);
+    refused(1, &with("Hello.", "silent.wav", "Hello."), &["silent.wav", "0.00 s"]);
+    refused(2, &with("Hello.", "voices/0.wav", " "), &["prompt text", "nothing said"]);
+    let long = "word ".repeat(200);
+    let args = ["--out", "x.wav", "Hello.", "--prompt", "voices/0.wav", "--prompt-text", &long];
+    refused(2, &args, &["is it what is said there?"]);
+    place
+        .run(&["speak", "runs/tokenizer", "Hello.", "--out", "x.wav"])
+        .fails(1, &["expected a speech-generator"]);
+    place.run(&["sample", "runs/voices", "--class", "all", "--out", "o"]).fails(1, &["expected a generator"]);
+    place.run(&["speak", "runs/voices", "--out", "x.wav"]).fails(2, &["required"]);
+}
+
+#[test]
+fn a_config_of_speech_is_checked() {
+    let place = recordings();
+    let train = |more: &[&'static str]| {
+        place.run(&[&["tokenizer", "train", "--config", "tokenizer.toml", "--out", "runs/t"], more].concat())
+    };
+    train(&["--set", "tokenizer.segment=17"]).fails(2, &["tokenizer.toml", "tokenizer.segment"]);
+    train(&["--set", "tokenizer.joinz=[4]"]).fails(2, &["joinz", "did you mean `joins`?"]);
+    train(&["--set", "tokenizer.mel={ rate = 5 }"]).fails(2, &["tokenizer.mel"]);
+    train(&["--set", "signal=smell"]).fails(2, &["signal", "smell"]);
+    train(&["--set", "losses.lpips={ trunk = 'a' }"]).fails(2, &["losses.lpips", "speech"]);
+    train(&["--set", "data.train=nowhere"]).fails(1, &["nowhere"]);
+}
