@@ -164,6 +164,40 @@ fn what_cannot_be_spoken_says_why() {
 }
 
 #[test]
+fn what_is_spoken_is_judged_by_a_transcriber() {
+    let place = trained();
+    let judge = |transcriber: &str, more: &[&str]| {
+        let begun = [
+            "eval",
+            "speech",
+            "runs/voices",
+            "--data",
+            "voices",
+            "--count",
+            "6",
+            "--out",
+            "judged",
+            "--given",
+            "0.5",
+        ];
+        place.run(&[&begun[..], &["--transcriber", transcriber, "--json"], more].concat())
+    };
+    let hears = "while read name; do printf '%s\\thello number nought\\n' \"$name\"; done";
+    let ended = judge(hears, &["--protocol", "continuation"]).succeeds();
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    // One of three words is wrong in every recording.
+    for set in ["real", "spoken"] {
+        let rate = report[set]["results"][0]["value"].as_f64().unwrap();
+        assert!((rate - 1.0 / 3.0).abs() < 1e-9, "{set}: {rate}");
+    }
+    assert_eq!(place.names("judged/spoken").len(), 6);
+    judge("false", &["--protocol", "continuation"]).fails(2, &["--transcriber", "`false`", "exit status: 1"]);
+    judge("cat >/dev/null", &["--protocol", "continuation"]).fails(1, &["transcriber", "6 lines", "0 lines"]);
+    // Nobody speaks twice here.
+    judge(hears, &[]).fails(1, &["voices", "fewer than two recordings"]);
+}
+
+#[test]
 fn a_config_of_speech_is_checked() {
     let place = recordings();
     let train = |more: &[&'static str]| {

@@ -1,10 +1,11 @@
-//! `data inspect` and `data pack`: what is in a folder of pictures, and the folder as one file.
+//! `data inspect` and `data pack`: what is in a folder of pictures or a set of recordings, and pictures as one file.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use resgen_core::data::inspect::{InspectOptions, Inspection, Spread, inspect};
-use resgen_core::data::{Layout, Problem};
+use resgen_core::data::speech::{self, SpeechInspection};
+use resgen_core::data::{Layout, Problem, SpeechSet};
 use resgen_core::progress::Progress;
 
 use crate::commands::pack;
@@ -18,7 +19,7 @@ const LISTED: usize = 20;
 /// The commands about data.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Read every picture of a folder and tell what there is: classes, sizes, formats, problems.
+    /// Read every picture of a folder, or every recording of a set, and tell what there is and what is wrong with it.
     Inspect(Arguments),
     /// Put pictures into a NumPy archive, as ADM's evaluation reads them.
     Pack(pack::Arguments),
@@ -38,9 +39,10 @@ pub struct LayoutArgument {
 Examples:
   resgen data inspect pictures/
   resgen data inspect pictures/ --size 128 --sheet sheet.png
-  resgen data inspect photos/ --layout flat --json")]
+  resgen data inspect photos/ --layout flat --json
+  resgen data inspect voices/train                     (recordings: hours, speakers, lengths, texts that do not fit)")]
 pub struct Arguments {
-    /// The folder of pictures.
+    /// The folder of pictures; or recordings, a list or a folder with one.
     folder: PathBuf,
     #[command(flatten)]
     layout: LayoutArgument,
@@ -64,6 +66,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 }
 
 fn look(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    if SpeechSet::is_at(&arguments.folder) {
+        return listen(arguments, context);
+    }
     let options = InspectOptions {
         layout: arguments.layout.layout,
         size: arguments.size,
@@ -81,7 +86,53 @@ fn look(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     context.output.print(&found, |found| text(arguments, found))
 }
 
-/// The progress of reading; pictures are counted by several threads, out of order.
+fn listen(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let progress = Mutex::new(Reading::default());
+    let set = SpeechSet::open(&arguments.folder)?;
+    let found = speech::inspect(&set, context.threads, &|done, files| {
+        progress.lock().unwrap_or_else(PoisonError::into_inner).picture(done, files);
+    })?;
+    drop(progress);
+    context.output.print(&found, |found| speech_text(arguments, found))
+}
+
+fn speech_text(arguments: &Arguments, found: &SpeechInspection) -> String {
+    let mut lines = vec![format!(
+        "{}: {} recordings, {} of them usable, {:.2} hours, {} speakers",
+        arguments.folder.display(),
+        found.recordings,
+        found.usable,
+        found.hours,
+        found.speakers.len()
+    )];
+    lines.extend(
+        found
+            .seconds
+            .map(|[least, middle, most]| format!("  seconds   {least:.1} to {most:.1}, median {middle:.1}")),
+    );
+    let rates = found.rates.iter().map(|(rate, count)| (rate.to_string(), *count));
+    lines.push(format!(
+        "  rates     {}",
+        counts(rates.collect::<Vec<_>>().iter().map(|(rate, count)| (&**rate, *count)))
+    ));
+    lines
+        .push(format!("  formats   {}", counts(found.formats.iter().map(|(name, count)| (&**name, *count)))));
+    let speakers = found.speakers.iter().take(LISTED).map(|speaker| (&*speaker.name, speaker.recordings));
+    lines.push(format!(
+        "  speakers  {}{}",
+        counts(speakers),
+        if found.speakers.len() > LISTED { ", …" } else { "" }
+    ));
+    let doubtful = found.doubtful.iter().map(|doubt| {
+        let (path, text) = (doubt.path.display(), &doubt.text);
+        format!("{path}: {:.1} s, where its text usually takes {:.1} s: {text}", doubt.seconds, doubt.usual)
+    });
+    lines.extend(listed("texts that do not fit", doubtful.collect()));
+    lines.extend(listed("problems", found.problems.iter().map(problem).collect()));
+    lines.join("\n")
+}
+
+/// The progress of reading; files are counted by several threads, out of order.
 #[derive(Default)]
 struct Reading {
     terminal: TerminalProgress,

@@ -118,14 +118,52 @@ impl<'a> Speaker<'a> {
             positions: Some(positions),
             seed,
             first_index: 0,
-            known: prompt.map(|prompt| self.known(prompt, positions)).transpose()?,
+            known: prompt.map(|prompt| self.known(&prompt.codes, positions)).transpose()?,
         };
         let codes = self.sampler.sample(&request)?;
-        let mel = self.generator.tokenizer.decode_mels(&codes)?.remove(0);
+        self.sound(&codes, before..positions)
+    }
+
+    /// The sound of some positions of one signal; all are decoded together.
+    fn sound(&self, codes: &Codes, positions: std::ops::Range<usize>) -> Result<Sound> {
+        let mel = self.generator.tokenizer.decode_mels(codes)?.remove(0);
         let each = self.generator.tokenizer.config().frames_per_position() * mel.bins;
-        let after = Mel { bins: mel.bins, values: mel.values[before * each..].to_vec() };
-        let sound = self.vocoder.sound(self.listener.transform(), &after)?;
+        let part =
+            Mel { bins: mel.bins, values: mel.values[positions.start * each..positions.end * each].to_vec() };
+        let sound = self.vocoder.sound(self.listener.transform(), &part)?;
         Ok(faded(sound.trimmed(Silence::default())))
+    }
+
+    /// A recording whose first `seconds` are given, and its whole text: what was not given is drawn, the length is that of the recording.
+    /// All of it is returned, what was given too.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a recording that the generator cannot hold or that is no longer than what is given.
+    pub fn continued(&self, recording: &Sound, text: &str, seconds: f64, seed: u64) -> Result<Sound> {
+        let config = self.generator.tokenizer.config();
+        let codes = self.generator.tokenizer.encode_mel(&self.listener.mel(recording)?)?;
+        let (spoken, given) = (codes.positions(), (seconds * config.position_rate()).round() as usize);
+        if given >= spoken {
+            let found = spoken as f64 / config.position_rate();
+            return Err(Error::argument(
+                "recording",
+                format!("it has {found:.2} s, of which {seconds} s are given"),
+            ));
+        }
+        let depth = codes.depth();
+        let given =
+            Codes::new(codes.values()[..given * depth].to_vec(), given.max(1), depth, codes.vocabulary())?;
+        let positions = spoken.next_multiple_of(STRIDE);
+        let request = Request {
+            classes: vec![0],
+            texts: vec![spelled_out(text)],
+            positions: Some(positions),
+            seed,
+            first_index: 0,
+            known: Some(self.known(&given, positions)?),
+        };
+        let drawn = self.sampler.sample(&request)?;
+        self.sound(&drawn, 0..spoken)
     }
 
     /// Silence between two pieces.
@@ -156,11 +194,11 @@ impl<'a> Speaker<'a> {
         positions <= model.positions && model.text.is_some_and(|reader| bytes <= reader.most)
     }
 
-    /// The prompt's codes at the beginning, all others to be drawn.
-    fn known(&self, prompt: &Prompt, positions: usize) -> Result<Known> {
+    /// Codes at the beginning, all others to be drawn.
+    fn known(&self, given: &Codes, positions: usize) -> Result<Known> {
         let quantizer = self.generator.tokenizer.config().quantizer();
-        let before = prompt.codes.positions();
-        let mut values = prompt.codes.values().to_vec();
+        let before = given.positions();
+        let mut values = given.values().to_vec();
         values.resize(positions * quantizer.depth, 0);
         let codes = Codes::new(values, positions, quantizer.depth, quantizer.vocabulary)?;
         let mut masked = vec![0; before];

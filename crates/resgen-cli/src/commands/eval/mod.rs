@@ -7,6 +7,7 @@ mod neighbours;
 mod reconstruction;
 mod show;
 mod speech;
+mod voices;
 
 pub use images::SetArguments;
 
@@ -28,6 +29,8 @@ pub enum Command {
     Likelihood(loss::LikelihoodArguments),
     /// The training pictures nearest to generated ones, to see that they are no copies.
     Neighbours(neighbours::Arguments),
+    /// What a recogniser hears of what a generator says in held-out voices, beside the recordings themselves.
+    Speech(Box<voices::Arguments>),
     /// Word and character error rates of what was heard against what was said.
     SpeechText(speech::TextArguments),
     /// How alike voices are, from their embeddings.
@@ -48,6 +51,7 @@ pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Loss(arguments) => loss::run(arguments, context),
         Command::Likelihood(arguments) => loss::run_likelihood(arguments, context),
         Command::Neighbours(arguments) => neighbours::run(arguments, context),
+        Command::Speech(arguments) => voices::run(arguments, context),
         Command::SpeechText(arguments) => speech::run_text(arguments, context),
         Command::SpeechSimilarity(arguments) => speech::run_similarity(arguments, context),
         Command::Show(arguments) => show::run(arguments, context),

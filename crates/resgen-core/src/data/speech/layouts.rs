@@ -13,6 +13,20 @@ const SOUNDS: [&str; 5] = ["flac", "wav", "mp3", "ogg", "oga"];
 /// Names of a manifest in a folder.
 const MANIFESTS: [&str; 3] = ["manifest.csv", "manifest.tsv", "manifest.jsonl"];
 
+/// Whether a folder has a list of recordings in it.
+pub(super) fn is_speech(root: &Path) -> bool {
+    let has_list = MANIFESTS.iter().chain(&["metadata.csv"]).any(|name| root.join(name).is_file());
+    has_list
+        || walk::files(root, Path::new(""), &mut Vec::new())
+            .is_ok_and(|files| files.iter().any(|path| is_text(path)))
+}
+
+/// Whether a file holds texts of LibriSpeech or LibriTTS.
+fn is_text(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(".trans.txt") || name.ends_with(".normalized.txt")
+}
+
 /// Lists the recordings of a folder, whatever its layout.
 pub(super) fn folder(root: &Path) -> Result<SpeechSet> {
     let manifests: Vec<PathBuf> =

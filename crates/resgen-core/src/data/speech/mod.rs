@@ -1,11 +1,13 @@
 //! Recordings with what is said in them, and by whom.
 
 mod cache;
+mod inspect;
 mod layouts;
 mod manifest;
 mod segments;
 
 pub use cache::{STRIDE, SpeechCache, Spoken};
+pub use inspect::{Doubtful, SpeakerCount, SpeechInspection, inspect};
 pub use manifest::ManifestForm;
 pub use segments::Segments;
 
@@ -62,6 +64,11 @@ impl SpeechSet {
             }
             false => Ok(set),
         }
+    }
+
+    /// Whether a path looks like recordings, and not like pictures: a list, or a folder with a list of recordings in it.
+    pub fn is_at(path: &Path) -> bool {
+        path.is_file() && ManifestForm::of(path).is_ok() || layouts::is_speech(path)
     }
 
     /// The folder that paths are relative to.

@@ -143,3 +143,28 @@ fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
     assert!(values[40 * 80..].iter().all(|value| (value - silence).abs() < 1e-6));
     assert!(values[10 * 80..20 * 80].iter().any(|value| *value > 0.5));
 }
+
+#[test]
+fn a_set_is_inspected_before_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = "path\ttext\tspeaker\n".to_owned();
+    for number in 0..8 {
+        let name = format!("{number}.wav");
+        sound(&folder.path().join(&name), 300.0 + 10.0 * number as f32);
+        lines += &format!("{name}\tHello there.\tann\n");
+    }
+    Sound::new(8000, vec![0.0; 8000]).unwrap().save(folder.path().join("silent.wav")).unwrap();
+    sound(&folder.path().join("long.wav"), 500.0);
+    lines += &format!("silent.wav\tHello.\tbob\nlong.wav\t{}\tbob\n", "Hello there, and so on. ".repeat(20));
+    text(&folder.path().join("manifest.tsv"), &lines);
+    assert!(SpeechSet::is_at(folder.path()));
+    let found = inspect(&SpeechSet::open(folder.path()).unwrap(), 2, &|_, _| {}).unwrap();
+    assert_eq!((found.recordings, found.usable), (10, 9));
+    assert!((found.hours * 3600.0 - 4.5).abs() < 0.1, "{}", found.hours);
+    let speakers: Vec<_> =
+        found.speakers.iter().map(|speaker| (&*speaker.name, speaker.recordings)).collect();
+    assert_eq!(speakers, [("ann", 8), ("bob", 1)]);
+    assert_eq!(found.rates, [(16_000, 9)].into());
+    assert_eq!(found.problems.len(), 1);
+    assert!(found.problems[0].reason.contains("silent"), "{:?}", found.problems);
+}

@@ -1,0 +1,255 @@
+//! `eval speech`: sentences that a generator was not trained on, said in voices that it does not know, and what a recogniser hears of them.
+//!
+//! - *cross-sentence*: the prompt is another recording of the same speaker, with its text; a whole sentence is said after it;
+//! - *continuation*: the first seconds of a recording are given, with its whole text; the rest is said.
+//!
+//! The recordings themselves, resampled and as loud as what is made, are the reference.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use resgen_core::atomic::write_atomically;
+use resgen_core::data::{SpeechSet, Utterance, spread};
+use resgen_core::eval::manifest::{Manifest, tables};
+use resgen_core::eval::transcripts::{Transcripts, compare};
+use resgen_core::eval::words::Normalizer;
+use resgen_core::model::AnyNetwork;
+use resgen_core::progress::Progress as _;
+use resgen_core::signal::sound::Sound;
+use resgen_core::speak::{Length, Speaker};
+use resgen_core::tokenizer::speech::Listener;
+use resgen_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::commands::sample::settings::SettingArguments;
+use crate::commands::training::listen;
+use crate::context::Context;
+use crate::model;
+use crate::named::{PrecisionArgument, parser};
+use crate::progress::TerminalProgress;
+
+/// What of a recording is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Protocol {
+    /// Another recording of the speaker.
+    CrossSentence,
+    /// Its first seconds.
+    Continuation,
+}
+
+/// Arguments of `eval speech`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  resgen eval speech runs/voices --data voices/heldout --count 200 --out spoken/ \\
+      --transcriber \"python3 tools/voices/transcribe.py -\"
+
+The transcriber is any command that reads names of WAV files, one a line, from its standard input and writes a line for each: the name, a tab
+and what it hears. DIR/spoken and DIR/real hold the sounds, DIR/said.tsv the texts, DIR/*.heard.tsv what was heard, DIR/*.json the results. What is there
+is not made again.")]
+pub struct Arguments {
+    /// A generator that speaks: its model file, or the folder of its run.
+    model: PathBuf,
+    /// Held-out recordings, as for training.
+    #[arg(long, value_name = "SET")]
+    data: PathBuf,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// A command that writes what it hears.
+    #[arg(long, value_name = "COMMAND")]
+    transcriber: String,
+    /// What is given of a recording: cross-sentence or continuation.
+    #[arg(long, default_value = "cross-sentence", value_name = "PROTOCOL",
+        value_parser = parser::<Protocol>(&["cross-sentence", "continuation"]))]
+    protocol: Protocol,
+    /// Recordings, spread evenly over the set.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    count: u32,
+    /// Seconds that are given of a recording (continuation), and that a prompt has at least (cross-sentence).
+    #[arg(long, default_value_t = 1.5, value_name = "S")]
+    given: f64,
+    /// What is made of texts before they are compared: none, basic or english.
+    #[arg(long, default_value = "english", value_name = "NAME",
+        value_parser = parser::<Normalizer>(&["none", "basic", "english"]))]
+    normalizer: Normalizer,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    #[command(flatten)]
+    precision: PrecisionArgument,
+    #[command(flatten)]
+    settings: SettingArguments,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    protocol: Protocol,
+    /// Seconds of work for a second of sound, of what was made now.
+    real_time_factor: Option<f64>,
+    real: Manifest,
+    spoken: Manifest,
+}
+
+/// A recording that is said again.
+struct Pair<'a> {
+    name: String,
+    target: &'a Utterance,
+    prompt: Option<&'a Utterance>,
+}
+
+/// Speaks, has it transcribed, and counts what is wrong.
+///
+/// # Errors
+/// Where the model, the recordings or the transcriber cannot serve, or a file cannot be written.
+pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    let set = listen(&arguments.data)?;
+    let generator = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
+    let generator = generator.in_precision(arguments.precision.precision.unwrap_or_default());
+    let speaker = Speaker::new(&generator, arguments.settings.over(generator.header.preset))?;
+    let listener = Listener::new(generator.tokenizer.config())?;
+    let pairs = pairs(&set, arguments)?;
+    let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
+    for folder in &folders {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    let said: String = pairs.iter().map(|pair| format!("{}\t{}\n", pair.name, pair.target.text)).collect();
+    let texts = arguments.out.join("said.tsv");
+    write_atomically(&texts, |writer| writer.write_all(said.as_bytes()))?;
+
+    let mut progress = TerminalProgress::default();
+    progress.begin("speaking", 0, pairs.len() as u64);
+    let (mut work, mut sound) = (0.0, 0.0);
+    for (index, pair) in pairs.iter().enumerate() {
+        let [real, spoken] = [0, 1].map(|which| folders[which].join(&pair.name));
+        let recording = || Sound::open(set.path_of(pair.target));
+        if !real.exists() {
+            listener.prepared(&recording()?)?.save(&real)?;
+        }
+        if !spoken.exists() {
+            let begun = Instant::now();
+            let seed = arguments.seed.wrapping_add(index as u64);
+            let made = match pair.prompt {
+                Some(prompt) => {
+                    let voice = speaker.prompt(&Sound::open(set.path_of(prompt))?, &prompt.text)?;
+                    let mut all: Vec<f32> = Vec::new();
+                    for piece in speaker.pieces(&pair.target.text, Some(&voice), Length::Natural)? {
+                        all.extend(speaker.say(&piece, Some(&voice), Length::Natural, seed)?.samples());
+                    }
+                    Sound::new(speaker.rate(), all)?
+                }
+                None => speaker.continued(&recording()?, &pair.target.text, arguments.given, seed)?,
+            };
+            work += begun.elapsed().as_secs_f64();
+            sound += made.seconds();
+            audible(made)?.save(&spoken)?;
+        }
+        progress.step(index as u64 + 1, "");
+    }
+    progress.end();
+
+    let [real, spoken] = folders.each_ref().map(|folder| judge(arguments, folder, &texts, &pairs));
+    let (real, spoken) = (real?, spoken?);
+    let real_time_factor = (sound > 0.0).then(|| work / sound);
+    let report = Report { protocol: arguments.protocol, real_time_factor, real, spoken };
+    context.output.print(&report, text)
+}
+
+/// The recordings to say again; with prompts, each beside the next usable one of its speaker.
+fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments) -> Result<Vec<Pair<'a>>> {
+    let utterances = set.utterances();
+    let count = arguments.count as usize;
+    let seconds =
+        |utterance: &Utterance| Sound::open(set.path_of(utterance)).map_or(0.0, |sound| sound.seconds());
+    let mut pairs = Vec::new();
+    for (index, at) in spread(utterances.len(), count).enumerate() {
+        let target = &utterances[at];
+        let name = format!("{index:05}.wav");
+        let prompt = match arguments.protocol {
+            Protocol::Continuation if seconds(target) < arguments.given + 0.5 => continue,
+            Protocol::Continuation => None,
+            Protocol::CrossSentence => {
+                let others = (1..utterances.len()).map(|ahead| &utterances[(at + ahead) % utterances.len()]);
+                let mut others = others.filter(|other| other.speaker == target.speaker);
+                match others.find(|other| seconds(other) >= arguments.given) {
+                    Some(other) => Some(other),
+                    None => continue,
+                }
+            }
+        };
+        pairs.push(Pair { name, target, prompt });
+    }
+    match pairs.len() {
+        0 | 1 => {
+            let reason = format!("fewer than two recordings can be used with {} s given", arguments.given);
+            Err(Error::file(&arguments.data, reason))
+        }
+        _ => Ok(pairs),
+    }
+}
+
+/// A sound that is all silence is written as a moment of it: a recogniser shall hear nothing, not miss a file.
+fn audible(sound: Sound) -> Result<Sound> {
+    match sound.samples().is_empty() {
+        true => Sound::new(sound.rate(), vec![0.0; sound.rate() as usize / 2]),
+        false => Ok(sound),
+    }
+}
+
+/// What the transcriber hears in a folder, beside what was said.
+fn judge(arguments: &Arguments, folder: &Path, said: &Path, pairs: &[Pair<'_>]) -> anyhow::Result<Manifest> {
+    let heard = folder.with_extension("heard.tsv");
+    let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
+    let lines = transcribed(&arguments.transcriber, &names)?;
+    if lines.len() != pairs.len() {
+        let found = format!("{} lines", lines.len());
+        return Err(
+            Error::mismatch("what the transcriber wrote", format!("{} lines", pairs.len()), found).into()
+        );
+    }
+    let lines = pairs.iter().zip(&lines).map(|(pair, line)| {
+        let text = line.split_once('\t').map_or("", |(_, text)| text);
+        format!("{}\t{text}\n", pair.name)
+    });
+    let lines: String = lines.collect();
+    write_atomically(&heard, |writer| writer.write_all(lines.as_bytes()))?;
+    let hearing = compare(&Transcripts::read(said)?, &Transcripts::read(&heard)?, arguments.normalizer)?;
+    let manifest = Manifest::new(hearing.findings);
+    manifest.save(&folder.with_extension("json"))?;
+    Ok(manifest)
+}
+
+/// The lines that the command writes when it is given these.
+fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
+    let failed = |reason: String| Error::argument("--transcriber", format!("`{command}`: {reason}"));
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let mut stdin = child.stdin.take().ok_or_else(|| failed("it has no standard input".into()))?;
+    let names = names.to_owned();
+    // Written beside: a command that answers as it reads would otherwise wait for us to read.
+    let writer = std::thread::spawn(move || stdin.write_all(names.as_bytes()));
+    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
+    // A command that ends before it has read all tells more by its status.
+    let _ = writer.join();
+    if !output.status.success() {
+        return Err(failed(format!("it ended with {}", output.status)).into());
+    }
+    let text =
+        String::from_utf8(output.stdout).map_err(|error| failed(format!("it wrote no UTF-8: {error}")))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn text(report: &Report) -> String {
+    let named = |name: &str, manifest: &Manifest| (name.to_owned(), manifest.clone());
+    let table = tables(&[named("recordings", &report.real), named("spoken", &report.spoken)]);
+    let factor = report.real_time_factor.map(|factor| format!("\n{factor:.2} s of work a second of sound"));
+    format!("{}{}", table.trim_end(), factor.unwrap_or_default())
+}
