@@ -88,6 +88,8 @@ fn trained() -> Workplace {
     let made =
         place.json(&["tokenize", "--tokenizer", "runs/tokenizer", "--data", "voices", "--out", "codes"]);
     assert_eq!((&made["outcome"], &made["recordings"]), (&"spoken".into(), &6.into()));
+    let seen = place.json(&["inspect", "codes"]);
+    assert_eq!((&seen["recordings"], &seen["speakers"], &seen["depth"]), (&6.into(), &6.into(), &2.into()));
     let made = place.json(&["train", "--config", "generator.toml", "--out", "runs/voices"]);
     assert_eq!(made["outcome"], "finished");
     place

@@ -1,15 +1,18 @@
 //! `inspect`: what is in a model file or a token cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use resgen_core::Error;
+use resgen_core::data::Problem;
 use resgen_core::data::cache::CacheHeader;
+use resgen_core::data::speech::SpeechCache;
 use resgen_core::nn::parameters::{NamedTensors, fingerprint};
 use resgen_core::train::model_file;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::commands::data::problem;
 use crate::context::Context;
 use crate::model;
 
@@ -44,6 +47,21 @@ struct Contents {
     header: Option<Map<String, Value>>,
 }
 
+/// What a cache of recordings holds.
+#[derive(Debug, Serialize)]
+struct SpeechContents {
+    recordings: usize,
+    speakers: usize,
+    /// Positions with what is said, without the silence at the ends.
+    positions: usize,
+    depth: usize,
+    vocabulary: usize,
+    /// Recordings of each length, in positions.
+    lengths: BTreeMap<usize, usize>,
+    tokenizer: String,
+    problems: Vec<Problem>,
+}
+
 /// Tells what is in a file.
 ///
 /// # Errors
@@ -51,6 +69,9 @@ struct Contents {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     if arguments.file.join(CACHE_FILE).is_file() {
         return context.output.print(&CacheHeader::read(&arguments.file)?, cache_text);
+    }
+    if SpeechCache::is_at(&arguments.file) {
+        return context.output.print(&speech(&SpeechCache::open(&arguments.file)?), speech_text);
     }
     let file = model::file_of(&arguments.file);
     let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
@@ -65,6 +86,37 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         file,
     };
     context.output.print(&contents, text)
+}
+
+fn speech(cache: &SpeechCache) -> SpeechContents {
+    let [depth, vocabulary] = cache.sizes();
+    let mut lengths = BTreeMap::new();
+    cache.spoken().iter().for_each(|spoken| *lengths.entry(spoken.positions).or_default() += 1);
+    SpeechContents {
+        recordings: cache.spoken().len(),
+        speakers: cache.spoken().iter().map(|spoken| &*spoken.speaker).collect::<BTreeSet<&str>>().len(),
+        positions: cache.spoken().iter().map(|spoken| spoken.spoken).sum(),
+        depth,
+        vocabulary,
+        lengths,
+        tokenizer: cache.tokenizer().to_owned(),
+        problems: cache.problems().to_vec(),
+    }
+}
+
+fn speech_text(contents: &SpeechContents) -> String {
+    let SpeechContents { recordings, speakers, positions, depth, vocabulary, .. } = contents;
+    let lengths: Vec<String> =
+        contents.lengths.iter().map(|(length, count)| format!("{length}: {count}")).collect();
+    let mut lines = vec![
+        format!(
+            "codes of {recordings} recordings of {speakers} speakers, {positions} positions, D = {depth}, V = {vocabulary}"
+        ),
+        format!("tokenizer {}", contents.tokenizer),
+        format!("recordings by positions  {}", lengths.join(", ")),
+    ];
+    lines.extend(contents.problems.iter().map(|file| format!("left out {}", problem(file))));
+    lines.join("\n")
 }
 
 fn parts(tensors: &NamedTensors) -> BTreeMap<String, usize> {

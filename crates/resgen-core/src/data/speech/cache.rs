@@ -158,6 +158,16 @@ impl SpeechCache {
         before.map(|spoken| spoken.positions * self.depth).sum()
     }
 
+    /// Whether a folder holds such a cache.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(name_of(0)).is_file()
+    }
+
+    /// Codes of a position, and of a depth: D and V.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.depth, self.vocabulary]
+    }
+
     /// The recordings, in the order of the set.
     pub fn spoken(&self) -> &[Spoken] {
         &self.spoken
