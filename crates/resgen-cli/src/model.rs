@@ -86,17 +86,6 @@ fn tokenizer_of<A: Autoencode>(
     Tokenizer::load(config, &file.tensors, prefix, device).map_err(|error| Error::file(path, error))
 }
 
-/// Loads the generator that speaks in `path`, a model file or the folder of a run.
-///
-/// # Errors
-/// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
-pub fn speech_generator<M: Stored>(path: &Path, device: &Device) -> Result<Generator<M, MelAutoencoder>> {
-    let path = file_of(path);
-    let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
-    let file = ModelFile { header: with_header(&path, &header, SPEECH_GENERATOR)?, tensors };
-    Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))
-}
-
 /// Loads the generator in `path`, a model file or the folder of a run.
 ///
 /// # Errors
@@ -113,9 +102,28 @@ pub fn generator_and_tensors<M: Stored>(
     path: &Path,
     device: &Device,
 ) -> Result<(Generator<M>, NamedTensors)> {
+    generator_of(path, GENERATOR, device)
+}
+
+/// As [`generator_and_tensors`], of a generator that speaks.
+///
+/// # Errors
+/// As [`generator`].
+pub fn speech_generator<M: Stored>(
+    path: &Path,
+    device: &Device,
+) -> Result<(Generator<M, MelAutoencoder>, NamedTensors)> {
+    generator_of(path, SPEECH_GENERATOR, device)
+}
+
+fn generator_of<M: Stored, A: Autoencode>(
+    path: &Path,
+    kind: &str,
+    device: &Device,
+) -> Result<(Generator<M, A>, NamedTensors)> {
     let path = file_of(path);
     let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
-    let file = ModelFile { header: with_header(&path, &header, GENERATOR)?, tensors };
+    let file = ModelFile { header: with_header(&path, &header, kind)?, tensors };
     let generator = Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))?;
     Ok((generator, file.tensors))
 }

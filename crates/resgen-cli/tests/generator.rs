@@ -37,6 +37,14 @@ fn samples_are_drawn_and_do_not_depend_on_the_batch() {
 }
 
 #[test]
+fn pictures_have_no_text() {
+    let place = Workplace::with_codes();
+    let with = |value: &'static str| place.run(&[&TRAIN[..], &["--set", value]].concat());
+    with("model.text={ layers = 1, most = 8 }").fails(2, &["generator.toml", "model.text", "pictures"]);
+    with("model.positions=8").fails(2, &["model.positions", "pictures"]);
+}
+
+#[test]
 fn a_training_begins_with_the_weights_of_another() {
     let place = trained();
     let tune = |more: &[&'static str]| {

@@ -163,6 +163,10 @@ fn what_cannot_be_spoken_says_why() {
         .fails(1, &["expected a speech-generator"]);
     place.run(&["sample", "runs/voices", "--class", "all", "--out", "o"]).fails(1, &["expected a generator"]);
     place.run(&["speak", "runs/voices", "--out", "x.wav"]).fails(2, &["required"]);
+    // What lies where a stream is to go is not lost before there is something to write.
+    let kept = std::fs::read(place.path("voices/1.wav")).unwrap();
+    place.run(&speak(&["🙂", "--stream", "--out", "voices/1.wav"])).fails(2, &["nothing in it to be said"]);
+    assert!(std::fs::read(place.path("voices/1.wav")).unwrap() == kept);
 }
 
 #[test]
@@ -193,6 +197,8 @@ fn what_is_spoken_is_judged_by_a_transcriber() {
         assert!((rate - 1.0 / 3.0).abs() < 1e-9, "{set}: {rate}");
     }
     assert_eq!(place.names("judged/spoken").len(), 6);
+    let other_way = ["--protocol", "continuation", "--seed", "1"];
+    judge(hears, &other_way).fails(1, &["how.json", "spoken in another way"]);
     judge("false", &["--protocol", "continuation"]).fails(2, &["--transcriber", "`false`", "exit status: 1"]);
     judge("cat >/dev/null", &["--protocol", "continuation"]).fails(1, &["transcriber", "6 lines", "0 lines"]);
     // Nobody speaks twice here.

@@ -119,10 +119,9 @@ fn generator(
     )
     .unwrap();
     let spoken = cache.spoken();
-    let same: Vec<usize> =
-        (0..spoken.len()).filter(|&at| spoken[at].positions == spoken[0].positions).collect();
+    let all: Vec<usize> = (0..spoken.len()).collect();
     let parts = GeneratorParts {
-        embedding_scales: embedding_scales(tokenizer.books(), &cache.codes(&same).unwrap()).unwrap(),
+        embedding_scales: embedding_scales(tokenizer.books(), &cache.positions(&all).unwrap()).unwrap(),
         positions: 48,
         speech: Some(SpeechParts {
             pace: Pace::of(spoken.iter().map(|spoken| (&*spoken.text, spoken.spoken))),

@@ -92,15 +92,16 @@ struct Sentence {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let length = length(arguments)?;
     let text = said(arguments)?;
-    let mut sink = Sink::of(arguments)?;
+    expect_writable(arguments)?;
     let precision = arguments.precision.precision.unwrap_or_default();
-    let generator = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
+    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
     let generator = generator.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
     let speaker = Speaker::new(&generator, preset)?;
     let begun = Instant::now();
     let prompt = prompt(arguments, &speaker)?;
     let pieces = speaker.pieces(&text, prompt.as_ref(), length)?;
+    let mut sink = Sink::open(arguments, speaker.rate())?;
     let mut progress = TerminalProgress::default();
     progress.begin("speaking", 0, pieces.len() as u64);
     let (mut sentences, mut at, mut first_sound) = (Vec::new(), 0.0, None);
@@ -127,7 +128,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         first_sound: first_sound.unwrap_or(took),
         real_time_factor: took / at.max(1e-9),
     };
-    match arguments.out == Path::new("-") {
+    match is_standard(&arguments.out) {
         // The sound is on standard output.
         true => Ok(()),
         false => context.output.print(&spoken, words),
@@ -168,53 +169,54 @@ fn prompt(arguments: &Arguments, speaker: &Speaker<'_>) -> anyhow::Result<Option
     Ok(Some(prompt?))
 }
 
+/// What cannot be written is known before anything is worked out.
+fn expect_writable(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.out;
+    if is_standard(path) {
+        return Ok(());
+    }
+    if Encoding::of(path)? != Encoding::Wav && arguments.stream {
+        return Err(Error::file(path, "a stream is written as .wav"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(Error::file(folder, "there is no such folder")),
+        None => Ok(()),
+    }
+}
+
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// Where sound goes.
 enum Sink {
     /// All of it at the end.
     File { path: PathBuf, samples: Vec<f32> },
     /// As it comes.
-    Stream { path: PathBuf, writer: Box<dyn Write>, stream: Option<WavStream<Box<dyn Write>>> },
+    Stream { path: PathBuf, stream: WavStream<Box<dyn Write>> },
 }
 
 impl Sink {
-    /// What cannot be written is known before anything is worked out.
-    fn of(arguments: &Arguments) -> Result<Self> {
+    fn open(arguments: &Arguments, rate: u32) -> Result<Self> {
         let path = arguments.out.clone();
-        let is_standard = path == Path::new("-");
-        match (arguments.stream, is_standard) {
-            (false, false) => {
-                Encoding::of(&path)?;
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                    return Err(Error::file(folder, "there is no such folder"));
-                }
-                Ok(Self::File { path, samples: Vec::new() })
-            }
-            (_, true) => Ok(Self::Stream { path, writer: Box::new(std::io::stdout()), stream: None }),
-            (true, false) => {
-                if Encoding::of(&path)? != Encoding::Wav {
-                    return Err(Error::file(&path, "a stream is written as .wav"));
-                }
-                let file = std::fs::File::create(&path).map_err(Error::io(&path))?;
-                Ok(Self::Stream { path, writer: Box::new(file), stream: None })
-            }
-        }
+        let writer: Box<dyn Write> = match (is_standard(&path), arguments.stream) {
+            (true, _) => Box::new(std::io::stdout()),
+            (false, true) => Box::new(std::fs::File::create(&path).map_err(Error::io(&path))?),
+            (false, false) => return Ok(Self::File { path, samples: Vec::new() }),
+        };
+        let stream = WavStream::new(writer, rate).map_err(Error::io(&path))?;
+        Ok(Self::Stream { path, stream })
     }
 
     fn write(&mut self, sound: &Sound) -> Result<()> {
         match self {
-            Self::File { samples, .. } => samples.extend_from_slice(sound.samples()),
-            Self::Stream { path, writer, stream } => {
-                if stream.is_none() {
-                    let writer = std::mem::replace(writer, Box::new(std::io::sink()));
-                    *stream = Some(WavStream::new(writer, sound.rate()).map_err(Error::io(&*path))?);
-                }
-                if let Some(stream) = stream {
-                    stream.write(sound).map_err(Error::io(&*path))?;
-                }
+            Self::File { samples, .. } => {
+                samples.extend_from_slice(sound.samples());
+                Ok(())
             }
+            Self::Stream { path, stream } => stream.write(sound).map_err(Error::io(path)),
         }
-        Ok(())
     }
 
     fn finish(self, rate: u32) -> Result<()> {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use resgen_core::data::speech::Segments;
 use resgen_core::data::{BatchOptions, CacheLimit, Loader, LoaderOptions};
+use resgen_core::tokenizer::Autoencode;
 use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::speech::MelAutoencoder;
 use resgen_core::train::config::{SignalKind, SpeechTokenizerExperiment, TokenizerExperiment};
 use resgen_core::train::preview;
 use resgen_core::train::signals::SignalSource;
 use resgen_core::train::tokenizer::TokenizerLearner;
+use serde::Serialize;
 
 use crate::commands::reconstruct;
 use crate::commands::training::{TrainingArguments, listen, scan};
@@ -61,7 +63,6 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
 
 fn train_on_pictures(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: TokenizerExperiment = arguments.load()?;
-    let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
 
     let size = experiment.tokenizer.resolution as u32;
@@ -75,26 +76,16 @@ fn train_on_pictures(arguments: &TrainingArguments, context: &Context) -> anyhow
         threads: context.threads,
         ..LoaderOptions::default()
     };
-    let mut source = SignalSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
+    let source = SignalSource::new(Loader::new(folder, options)?, experiment.train.micro_batches);
     let samples = match &experiment.data.heldout {
         Some(heldout) => preview::samples(&*scan(heldout, experiment.data.layout)?, size, PREVIEWED),
         None => Vec::new(),
     };
-    let learner = TokenizerLearner::<Autoencoder>::new(
-        experiment.tokenizer.clone(),
-        experiment.losses.clone(),
-        &experiment.train,
-        experiment.licence.clone(),
-        samples,
-        &device,
-    );
-    let mut learner = arguments.naming_config(learner)?;
-    arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+    learn::<Autoencoder, _>(arguments, &experiment, (source, samples), context)
 }
 
 fn train_on_speech(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: SpeechTokenizerExperiment = arguments.load()?;
-    let device = context.device()?;
     arguments.prepare_folder(&experiment)?;
 
     let segments = |path: &Path, limit: CacheLimit| {
@@ -107,19 +98,28 @@ fn train_on_speech(arguments: &TrainingArguments, context: &Context) -> anyhow::
         prefetch: PREFETCHED,
     };
     let training = Arc::new(segments(&experiment.data.train, CacheLimit::default())?);
-    let mut source = SignalSource::new(Loader::of(training, options)?, experiment.train.micro_batches);
+    let source = SignalSource::new(Loader::of(training, options)?, experiment.train.micro_batches);
     let samples = match &experiment.data.heldout {
         Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, PREVIEWED),
         None => Vec::new(),
     };
-    let learner = TokenizerLearner::<MelAutoencoder>::new(
+    learn::<MelAutoencoder, _>(arguments, &experiment, (source, samples), context)
+}
+
+fn learn<A: Autoencode, D: Serialize>(
+    arguments: &TrainingArguments,
+    experiment: &TokenizerExperiment<D, A::Config>,
+    (mut source, samples): (SignalSource, Vec<f32>),
+    context: &Context,
+) -> anyhow::Result<()> {
+    let learner = TokenizerLearner::<A>::new(
         experiment.tokenizer.clone(),
         experiment.losses.clone(),
         &experiment.train,
         experiment.licence.clone(),
         samples,
-        &device,
+        &context.device()?,
     );
     let mut learner = arguments.naming_config(learner)?;
-    arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
+    arguments.run.train(&mut learner, &mut source, (experiment, &experiment.train), context)
 }

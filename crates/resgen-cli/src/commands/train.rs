@@ -1,23 +1,24 @@
 //! `train`: a generator on a token cache.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
-use resgen_core::Error;
+use burn::tensor::Device;
 use resgen_core::data::speech::SpeechCache;
 use resgen_core::data::{TokenCache, spread};
 use resgen_core::model::{ArResgen, Maskgit, NetworkKind, Resgen, RqTransformer};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::text::Pace;
-use resgen_core::tokenizer::speech::MelAutoencoder;
-use resgen_core::tokenizer::{ImageTokenizer, SpeechTokenizer, TokenizerConfig};
+use resgen_core::tokenizer::{Autoencode, ImageTokenizer, SpeechTokenizer, TokenizerConfig};
 use resgen_core::train::config::GeneratorExperiment;
 use resgen_core::train::generator::{
-    GeneratorLearner, GeneratorParts, SpeechParts, Trainable, embedding_scales,
+    Generator, GeneratorLearner, GeneratorParts, SpeechParts, Trainable, embedding_scales,
 };
+use resgen_core::train::learner::BatchSource;
 use resgen_core::train::run::Outcome;
 use resgen_core::train::speech::SpeechSource;
-use resgen_core::train::tokens::TokenSource;
+use resgen_core::train::tokens::{TokenBatch, TokenSource};
+use resgen_core::{Error, Result};
 
 use crate::commands::training::{RunArguments, TrainingArguments};
 use crate::context::Context;
@@ -77,66 +78,10 @@ fn train_kind<M: Trainable>(
     run: &RunArguments,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
-    let device = context.device()?;
-    match model::any_tokenizer(&experiment.codes.tokenizer, &device)? {
+    match model::any_tokenizer(&experiment.codes.tokenizer, &context.device()?)? {
         AnyTokenizer::Image(tokenizer) => train_on_pictures::<M>(experiment, *tokenizer, run, context),
         AnyTokenizer::Speech(tokenizer) => train_on_speech::<M>(experiment, *tokenizer, run, context),
     }
-}
-
-fn train_on_speech<M: Trainable>(
-    experiment: &GeneratorExperiment,
-    tokenizer: SpeechTokenizer,
-    run: &RunArguments,
-    context: &Context,
-) -> anyhow::Result<Outcome> {
-    let device = context.device()?;
-    let Some(text) = experiment.model.text else {
-        return Err(
-            Error::config("model.text", "the codes are of speech: it says how their texts are read").into()
-        );
-    };
-    run.prepare_folder(experiment)?;
-    let has_begun = run.has_begun()?;
-    let cache = SpeechCache::open(&experiment.codes.cache)?;
-    if cache.tokenizer() != fingerprint(&tokenizer.tensors()) {
-        let expected = experiment.codes.tokenizer.display().to_string();
-        return Err(Error::mismatch("tokenizer of the codes", expected, "another").into());
-    }
-    let spoken = cache.spoken();
-    let measured: Vec<usize> = spread(spoken.len(), MEASURED).collect();
-    // Recordings of different lengths do not lie in one tensor; those of the commonest length stand for all.
-    let common = commonest(measured.iter().map(|&at| spoken[at].positions));
-    let measured: Vec<usize> = measured.into_iter().filter(|&at| spoken[at].positions == common).collect();
-    let previewed = spread(spoken.len(), PREVIEWED).map(|at| (spoken[at].text.clone(), spoken[at].positions));
-    let parts = GeneratorParts {
-        embedding_scales: embedding_scales(tokenizer.books(), &cache.codes(&measured)?)?,
-        positions: experiment.model.positions.unwrap_or(MOST_POSITIONS),
-        speech: Some(SpeechParts {
-            pace: Pace::of(spoken.iter().map(|spoken| (&*spoken.text, spoken.spoken))),
-            previewed: previewed.collect(),
-        }),
-        tokenizer,
-        classes: vec![ONLY_CLASS.into()],
-        preset: experiment.sample,
-        licence: experiment.licence.clone(),
-    };
-    let settings = &experiment.train;
-    let limits = (parts.positions, text.most);
-    let mut source = SpeechSource::new(cache, limits, settings.seed, settings.batch, settings.micro_batches)?;
-    let mut learner =
-        GeneratorLearner::<M, MelAutoencoder>::new(experiment.model.clone(), parts, settings, &device)?;
-    if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
-        let begun = learner.start_from(model::speech_generator(path, &device)?);
-        begun.map_err(|error| Error::file(model::file_of(path), error))?;
-    }
-    run.outcome(&mut learner, &mut source, (experiment, settings), context)
-}
-
-fn commonest(values: impl Iterator<Item = usize>) -> usize {
-    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    values.for_each(|value| *counts.entry(value).or_default() += 1);
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or(0, |(value, _)| value)
 }
 
 fn train_on_pictures<M: Trainable>(
@@ -145,10 +90,14 @@ fn train_on_pictures<M: Trainable>(
     run: &RunArguments,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
-    let device = context.device()?;
+    let of_speech =
+        [("text", experiment.model.text.is_some()), ("positions", experiment.model.positions.is_some())];
+    if let Some((key, _)) = of_speech.iter().find(|(_, is_given)| *is_given) {
+        return Err(
+            Error::config(format!("model.{key}"), "the codes are of pictures, which do not speak").into()
+        );
+    }
     run.prepare_folder(experiment)?;
-    let has_begun = run.has_begun()?;
-
     let cache = TokenCache::open(&experiment.codes.cache)?;
     cache.expect_tokenizer(&fingerprint(&tokenizer.tensors()), tokenizer.config())?;
     let parts = GeneratorParts {
@@ -163,13 +112,67 @@ fn train_on_pictures<M: Trainable>(
     let (codes, classes) = labelled_codes(&cache)?;
     let settings = &experiment.train;
     let mut source = TokenSource::new(codes, classes, settings.seed, settings.batch, settings.micro_batches)?;
-    let mut learner = GeneratorLearner::<M>::new(experiment.model.clone(), parts, settings, &device)?;
+    learn(experiment, parts, (&mut source, model::generator::<M>), run, context)
+}
+
+fn train_on_speech<M: Trainable>(
+    experiment: &GeneratorExperiment,
+    tokenizer: SpeechTokenizer,
+    run: &RunArguments,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
+    let Some(text) = experiment.model.text else {
+        let reason = "the codes are of speech: it says how their texts are read";
+        return Err(Error::config("model.text", reason).into());
+    };
+    run.prepare_folder(experiment)?;
+    let cache = SpeechCache::open(&experiment.codes.cache)?;
+    if cache.tokenizer() != fingerprint(&tokenizer.tensors()) {
+        let expected = experiment.codes.tokenizer.display().to_string();
+        return Err(Error::mismatch("tokenizer of the codes", expected, "another").into());
+    }
+    let spoken = cache.spoken();
+    let measured: Vec<usize> = spread(spoken.len(), MEASURED).collect();
+    let previewed = spread(spoken.len(), PREVIEWED).map(|at| (spoken[at].text.clone(), spoken[at].positions));
+    let parts = GeneratorParts {
+        embedding_scales: embedding_scales(tokenizer.books(), &cache.positions(&measured)?)?,
+        positions: experiment.model.positions.unwrap_or(MOST_POSITIONS),
+        speech: Some(SpeechParts {
+            pace: Pace::of(spoken.iter().map(|spoken| (&*spoken.text, spoken.spoken))),
+            previewed: previewed.collect(),
+        }),
+        tokenizer,
+        classes: vec![ONLY_CLASS.into()],
+        preset: experiment.sample,
+        licence: experiment.licence.clone(),
+    };
+    let settings = &experiment.train;
+    let limits = (parts.positions, text.most);
+    let mut source = SpeechSource::new(cache, limits, settings.seed, settings.batch, settings.micro_batches)?;
+    let before = |path: &Path, device: &Device| Ok(model::speech_generator(path, device)?.0);
+    learn::<M, _>(experiment, parts, (&mut source, before), run, context)
+}
+
+/// Trains on what a source gives; `before` reads the generator that a config names to begin with.
+fn learn<M: Trainable, A: Autoencode>(
+    experiment: &GeneratorExperiment,
+    parts: GeneratorParts<A>,
+    (source, before): (
+        &mut dyn BatchSource<Batch = TokenBatch>,
+        impl Fn(&Path, &Device) -> Result<Generator<M, A>>,
+    ),
+    run: &RunArguments,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
+    let (device, settings) = (context.device()?, &experiment.train);
+    let mut learner = GeneratorLearner::<M, A>::new(experiment.model.clone(), parts, settings, &device)?;
     // A run that goes on has its weights in its checkpoints.
+    let has_begun = run.has_begun()?;
     if let Some(path) = experiment.init.as_ref().filter(|_| !has_begun) {
-        let begun = learner.start_from(model::generator(path, &device)?);
+        let begun = learner.start_from(before(path, &device)?);
         begun.map_err(|error| Error::file(model::file_of(path), error))?;
     }
-    run.outcome(&mut learner, &mut source, (experiment, settings), context)
+    run.outcome(&mut learner, source, (experiment, settings), context)
 }
 
 /// Codes spread evenly over the cache.

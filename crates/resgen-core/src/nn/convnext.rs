@@ -75,11 +75,11 @@ impl ConvNext {
         let [batch, frames, channels] = x.dims();
         let edge = Tensor::zeros([batch, KERNEL / 2, channels], &x.device());
         let padded = Tensor::cat(vec![edge.clone(), x, edge], 1);
-        let taps = (0..KERNEL).map(|tap| {
-            let weight = self.kernel.val().narrow(0, tap, 1).unsqueeze::<3>(); // [1, 1, C]
-            padded.clone().narrow(1, tap, frames) * weight
-        });
-        taps.reduce(|sum, tap| sum + tap).expect("a kernel") + self.bias.val().unsqueeze()
+        let tap = |at: usize| {
+            let weight = self.kernel.val().narrow(0, at, 1).unsqueeze::<3>(); // [1, 1, C]
+            padded.clone().narrow(1, at, frames) * weight
+        };
+        (1..KERNEL).fold(tap(0), |sum, at| sum + tap(at)) + self.bias.val().unsqueeze()
     }
 }
 

@@ -32,11 +32,9 @@ pub struct Said {
 /// [`Said`] as one block's attention sees it, the same in every step of sampling.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    keys: Tensor<4>,    // [B, heads, S, c]
-    values: Tensor<4>,  // [B, heads, S, c]
-    places: Tensor<2>,  // [B, S]
-    nothing: Tensor<2>, // [B, S]
-    positions: usize,
+    keys: Tensor<4>,     // [B, heads, S, c]
+    values: Tensor<4>,   // [B, heads, S, c]
+    nearness: Tensor<4>, // [B, heads, L, S], added to the products
 }
 
 /// Attention that adds nothing at first.
@@ -68,13 +66,7 @@ impl CrossAttention {
         let both = project(&self.hear, said.states.clone()); // [B, S, 2·d]
         let width = both.dims()[2] / 2;
         let part = |first: usize| self.by_heads(both.clone().narrow(2, first, width));
-        Heard {
-            keys: part(0),
-            values: part(width),
-            places: said.places.clone(),
-            nothing: said.nothing.clone(),
-            positions: said.positions,
-        }
+        Heard { keys: part(0), values: part(width), nearness: self.nearness(said) }
     }
 
     /// What is added to positions, of which the first is the one at `first`.
@@ -86,20 +78,19 @@ impl CrossAttention {
         let query = self.by_heads(project(&self.query, self.norm.forward(x))); // [B, heads, l, c]
         let scale = (query.dims()[3] as f64).sqrt().recip();
         let scores = query.matmul(heard.keys.clone().swap_dims(2, 3)) * scale; // [B, heads, l, S]
-        let weights = softmax(scores + self.nearness(heard, first, length), 3);
+        let weights = softmax(scores + heard.nearness.clone().narrow(2, first, length), 3);
         let mixed = weights.matmul(heard.values.clone()); // [B, heads, l, c]
         project(&self.out, mixed.swap_dims(1, 2).reshape([batch, length, width]))
     }
 
     /// # Shapes
-    /// → `[B, heads, l, S]`
-    fn nearness(&self, heard: &Heard, first: usize, length: usize) -> Tensor<4> {
-        let device = heard.places.device();
-        let places = places(heard.positions, first, length, &device).reshape([1, 1, length, 1]);
-        let said: Tensor<4> = heard.places.clone().unsqueeze_dims(&[1, 2]); // [B, 1, 1, S]
+    /// → `[B, heads, L, S]`
+    fn nearness(&self, said: &Said) -> Tensor<4> {
+        let places = places(said.positions, &said.places.device()).reshape([1, 1, said.positions, 1]);
+        let of_said: Tensor<4> = said.places.clone().unsqueeze_dims(&[1, 2]); // [B, 1, 1, S]
         let sharpness = self.sharpness.val().exp().reshape([1, self.heads, 1, 1]);
-        let nothing: Tensor<4> = heard.nothing.clone().unsqueeze_dims(&[1, 2]);
-        nothing - (places - said).square() * sharpness
+        let nothing: Tensor<4> = said.nothing.clone().unsqueeze_dims(&[1, 2]);
+        nothing - (places - of_said).square() * sharpness
     }
 
     /// # Shapes
@@ -110,11 +101,11 @@ impl CrossAttention {
     }
 }
 
-/// How far along the positions `first..first + length` of so many are.
-fn places(positions: usize, first: usize, length: usize, device: &Device) -> Tensor<1> {
-    let at = |position: usize| (position as f32 + 0.5) / positions as f32;
-    let values: Vec<f32> = (first..first + length).map(at).collect();
-    Tensor::from_data(TensorData::new(values, [length]), device)
+/// How far along each of so many positions is.
+fn places(positions: usize, device: &Device) -> Tensor<1> {
+    let values: Vec<f32> =
+        (0..positions).map(|position| (position as f32 + 0.5) / positions as f32).collect();
+    Tensor::from_data(TensorData::new(values, [positions]), device)
 }
 
 #[cfg(test)]

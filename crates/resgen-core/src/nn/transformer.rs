@@ -115,7 +115,10 @@ impl Block {
         let gate = |index| part(index).squeeze_dim::<2>(1); // [B, d]
         let (attended, memory) = self.attention.next(normed(x.clone(), 0), memory, place);
         let x = x + attended * gate(2);
-        let x = self.listened(x.unsqueeze_dim(1), heard, place).squeeze_dim::<2>(1);
+        let x = match heard {
+            Some(_) => self.listened(x.unsqueeze_dim(1), heard, place).squeeze_dim::<2>(1),
+            None => x,
+        };
         let widened = project_gelu(&self.widen, normed(x.clone(), 3));
         (x + project(&self.narrow, widened) * gate(5), memory)
     }

@@ -8,8 +8,6 @@ mod prompt;
 
 pub use prompt::Prompt;
 
-use burn::tensor::Device;
-
 use crate::data::speech::STRIDE;
 use crate::error::{Error, Result};
 use crate::model::AnyNetwork;
@@ -68,23 +66,16 @@ impl<'a> Speaker<'a> {
         self.generator.tokenizer.config().mel.rate
     }
 
-    /// The device that it computes on.
-    pub fn device(&self) -> Device {
-        self.generator.tokenizer.books().vectors().device()
-    }
-
     /// The pieces that a text is said in, spelled out: sentences, as far as they fit beside the prompt.
     ///
     /// # Errors
     /// [`Error::Argument`] for a text in which nothing is said, or a prompt that leaves no room.
     pub fn pieces(&self, text: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
-        let spelled = spelled_out(text);
-        if !spelled.chars().any(char::is_alphanumeric) {
+        // Paragraphs end sentences; spelling out joins lines.
+        let text = text.split("\n\n").map(spelled_out).collect::<Vec<_>>().join("\n\n");
+        if !text.chars().any(char::is_alphanumeric) {
             return Err(Error::argument("text", "there is nothing in it to be said"));
         }
-        // Paragraphs end sentences; spelling out joins lines.
-        let paragraphs: Vec<String> = text.split("\n\n").map(spelled_out).collect();
-        let text = paragraphs.join("\n\n");
         let mut most = text.chars().count();
         loop {
             let pieces: Vec<String> = sentences(&text, most)
@@ -131,7 +122,7 @@ impl<'a> Speaker<'a> {
         let part =
             Mel { bins: mel.bins, values: mel.values[positions.start * each..positions.end * each].to_vec() };
         let sound = self.vocoder.sound(self.listener.transform(), &part)?;
-        Ok(faded(sound.trimmed(Silence::default())))
+        Ok(sound.trimmed(Silence::default()).faded(FADE))
     }
 
     /// A recording whose first `seconds` are given, and its whole text: what was not given is drawn, the length is that of the recording.
@@ -141,8 +132,9 @@ impl<'a> Speaker<'a> {
     /// [`Error::Argument`] for a recording that the generator cannot hold or that is no longer than what is given.
     pub fn continued(&self, recording: &Sound, text: &str, seconds: f64, seed: u64) -> Result<Sound> {
         let config = self.generator.tokenizer.config();
-        let codes = self.generator.tokenizer.encode_mel(&self.listener.mel(recording)?)?;
-        let (spoken, given) = (codes.positions(), (seconds * config.position_rate()).round() as usize);
+        let codes = self.generator.tokenizer.encode_mel(&self.listener.mel(recording)?, 1)?;
+        let given = ((seconds * config.position_rate()).round() as usize).max(1);
+        let spoken = codes.positions();
         if given >= spoken {
             let found = spoken as f64 / config.position_rate();
             return Err(Error::argument(
@@ -151,8 +143,7 @@ impl<'a> Speaker<'a> {
             ));
         }
         let depth = codes.depth();
-        let given =
-            Codes::new(codes.values()[..given * depth].to_vec(), given.max(1), depth, codes.vocabulary())?;
+        let given = Codes::new(codes.values()[..given * depth].to_vec(), given, depth, codes.vocabulary())?;
         let positions = spoken.next_multiple_of(STRIDE);
         let request = Request {
             classes: vec![0],
@@ -213,17 +204,4 @@ fn said_after(prompt: Option<&Prompt>, piece: &str) -> String {
         Some(prompt) => format!("{} {piece}", prompt.text),
         None => piece.to_owned(),
     }
-}
-
-/// The sound, louder from nothing at its beginning and softer to nothing at its end.
-fn faded(sound: Sound) -> Sound {
-    let (rate, mut samples) = (sound.rate(), sound.into_samples());
-    let length = ((FADE * f64::from(rate)) as usize).min(samples.len() / 2);
-    let count = samples.len();
-    for at in 0..length {
-        let factor = at as f32 / length as f32;
-        samples[at] *= factor;
-        samples[count - 1 - at] *= factor;
-    }
-    Sound::new(rate, samples).expect("samples that were numbers before they became smaller")
 }

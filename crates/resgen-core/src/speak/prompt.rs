@@ -34,7 +34,7 @@ impl Speaker<'_> {
         let prepared = self.listener.prepared(recording)?;
         prepared.check(USABLE)?;
         let mel = self.listener.transform().forward(&prepared)?;
-        let codes = self.generator.tokenizer.encode_mel(&mel)?;
+        let codes = self.generator.tokenizer.encode_mel(&mel, 1)?;
         let usual = self.pace.positions(&text);
         let slowness = codes.positions() as f64 / usual;
         if !PACES.contains(&slowness) {

@@ -90,40 +90,23 @@ pub struct SpeechDataConfig {
     pub heldout: Option<PathBuf>,
 }
 
-/// Everything that makes a speech tokenizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpeechTokenizerExperiment {
-    /// Speech.
-    pub signal: SignalKind,
-    /// Licence of the resulting weights.
-    #[serde(default = "unstated")]
-    pub licence: String,
-    /// Recordings.
-    pub data: SpeechDataConfig,
-    /// Sizes.
-    pub tokenizer: SpeechTokenizerConfig,
-    /// Losses.
-    #[serde(default)]
-    pub losses: LossConfig,
-    /// The run.
-    pub train: RunConfig,
-}
+/// Everything that makes a tokenizer of speech.
+pub type SpeechTokenizerExperiment = TokenizerExperiment<SpeechDataConfig, SpeechTokenizerConfig>;
 
-/// Everything that makes a tokenizer of pictures.
+/// Everything that makes a tokenizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TokenizerExperiment {
-    /// Pictures.
+pub struct TokenizerExperiment<D = DataConfig, C = ImageTokenizerConfig> {
+    /// What it is of.
     #[serde(default, skip_serializing_if = "SignalKind::is_pictures")]
     pub signal: SignalKind,
     /// Licence of the resulting weights.
     #[serde(default = "unstated")]
     pub licence: String,
-    /// Pictures.
-    pub data: DataConfig,
+    /// What it learns from.
+    pub data: D,
     /// Sizes.
-    pub tokenizer: ImageTokenizerConfig,
+    pub tokenizer: C,
     /// Losses.
     #[serde(default)]
     pub losses: LossConfig,

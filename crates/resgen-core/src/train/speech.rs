@@ -1,5 +1,7 @@
 //! Micro-batches of speech: codes of recordings of one length, and what is said in them.
 
+use std::collections::BTreeMap;
+
 use super::learner::BatchSource;
 use super::tokens::TokenBatch;
 use crate::data::order::Order;
@@ -18,6 +20,7 @@ pub struct SpeechSource {
     seed: u64,
     batch: usize,
     micro_batches: usize,
+    left_out: Vec<String>,
     epoch: Option<(u64, Vec<(usize, usize)>)>, // batches of the epoch last asked for: a length, and which of its batches
 }
 
@@ -34,22 +37,25 @@ impl SpeechSource {
         batch: usize,
         micro_batches: usize,
     ) -> Result<Self> {
-        let mut lengths: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+        let mut lengths: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut left_out = Vec::new();
         for (at, spoken) in cache.spoken().iter().enumerate() {
-            if spoken.positions <= longest && spoken.text.len() <= most {
-                lengths.entry(spoken.positions).or_default().push(at);
+            match spoken.positions <= longest && spoken.text.len() <= most {
+                true => lengths.entry(spoken.positions).or_default().push(at),
+                false => left_out.push(format!(
+                    "{}: {} positions and {} bytes of text, of at most {longest} and {most}",
+                    spoken.path.display(),
+                    spoken.positions,
+                    spoken.text.len()
+                )),
             }
         }
         if lengths.is_empty() {
             let reason = format!("no recording has at most {longest} positions and {most} bytes of text");
             return Err(Error::argument("recordings", reason));
         }
-        Ok(Self { cache, lengths: lengths.into_values().collect(), seed, batch, micro_batches, epoch: None })
-    }
-
-    /// The cache.
-    pub fn cache(&self) -> &SpeechCache {
-        &self.cache
+        let lengths = lengths.into_values().collect();
+        Ok(Self { cache, lengths, seed, batch, micro_batches, left_out, epoch: None })
     }
 
     /// Batches of an epoch.
@@ -100,5 +106,9 @@ impl BatchSource for SpeechSource {
                 })
             })
             .collect()
+    }
+
+    fn unreadable(&self) -> Vec<String> {
+        self.left_out.clone()
     }
 }

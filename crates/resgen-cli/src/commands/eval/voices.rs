@@ -16,12 +16,14 @@ use resgen_core::eval::manifest::{Manifest, tables};
 use resgen_core::eval::transcripts::{Transcripts, compare};
 use resgen_core::eval::words::Normalizer;
 use resgen_core::model::AnyNetwork;
+use resgen_core::nn::parameters::fingerprint;
 use resgen_core::progress::Progress as _;
 use resgen_core::signal::sound::Sound;
 use resgen_core::speak::{Length, Speaker};
 use resgen_core::tokenizer::speech::Listener;
 use resgen_core::{Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
@@ -48,8 +50,8 @@ Example:
       --transcriber \"python3 tools/voices/transcribe.py -\"
 
 The transcriber is any command that reads names of WAV files, one a line, from its standard input and writes a line for each: the name, a tab
-and what it hears. DIR/spoken and DIR/real hold the sounds, DIR/said.tsv the texts, DIR/*.heard.tsv what was heard, DIR/*.json the results. What is there
-is not made again.")]
+and what it hears. DIR/spoken and DIR/real hold the sounds, DIR/said.tsv the texts, DIR/*.heard.tsv what was heard, DIR/*.json the results. Sounds that
+are there are not made again.")]
 pub struct Arguments {
     /// A generator that speaks: its model file, or the folder of its run.
     model: PathBuf,
@@ -108,15 +110,28 @@ struct Pair<'a> {
 /// Where the model, the recordings or the transcriber cannot serve, or a file cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let set = listen(&arguments.data)?;
-    let generator = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
-    let generator = generator.in_precision(arguments.precision.precision.unwrap_or_default());
-    let speaker = Speaker::new(&generator, arguments.settings.over(generator.header.preset))?;
+    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
+    let precision = arguments.precision.precision.unwrap_or_default();
+    let generator = generator.in_precision(precision);
+    let preset = arguments.settings.over(generator.header.preset);
+    let speaker = Speaker::new(&generator, preset)?;
     let listener = Listener::new(generator.tokenizer.config())?;
     let pairs = pairs(&set, arguments)?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
     for folder in &folders {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
+    let how = json!({
+        "model": fingerprint(&tensors),
+        "preset": preset,
+        "precision": precision,
+        "protocol": arguments.protocol,
+        "given": arguments.given,
+        "count": arguments.count,
+        "seed": arguments.seed,
+        "data": arguments.data,
+    });
+    expect_same(&arguments.out.join("how.json"), &how)?;
     let said: String = pairs.iter().map(|pair| format!("{}\t{}\n", pair.name, pair.target.text)).collect();
     let texts = arguments.out.join("said.tsv");
     write_atomically(&texts, |writer| writer.write_all(said.as_bytes()))?;
@@ -157,6 +172,22 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let real_time_factor = (sound > 0.0).then(|| work / sound);
     let report = Report { protocol: arguments.protocol, real_time_factor, real, spoken };
     context.output.print(&report, text)
+}
+
+/// What is there is taken as it is, so it must have been made in the same way.
+fn expect_same(path: &Path, how: &Value) -> Result<()> {
+    if !path.exists() {
+        let text = serde_json::to_vec_pretty(how).map_err(|error| Error::file(path, error))?;
+        return write_atomically(path, |writer| writer.write_all(&text));
+    }
+    let text = std::fs::read(path).map_err(Error::io(path))?;
+    let before: Value = serde_json::from_slice(&text).map_err(|error| Error::file(path, error))?;
+    match before == *how {
+        true => Ok(()),
+        false => {
+            Err(Error::file(path, "the folder holds what was spoken in another way; choose another one"))
+        }
+    }
 }
 
 /// The recordings to say again; with prompts, each beside the next usable one of its speaker.

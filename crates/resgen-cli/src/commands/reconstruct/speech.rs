@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context
         let mut sounds: Vec<(PathBuf, Mel)> = Vec::new();
         for (place, mel) in mels.into_iter().enumerate() {
             let name = format!("{:05}.wav", index * AT_ONCE + place);
-            let codes = tokenizer.encode_mel(&mel)?;
+            let codes = tokenizer.encode_mel(&mel, 1)?;
             values += mel.values.len();
             for (&depth, sum) in depths.iter().zip(&mut squares) {
                 let mut decoded = tokenizer.decode_mels(&codes.truncated(depth)?)?.remove(0);

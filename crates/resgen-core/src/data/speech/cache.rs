@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +47,7 @@ pub struct Spoken {
 /// What a part says beside its codes.
 #[derive(Debug, Serialize, Deserialize)]
 struct PartHeader {
+    parts: usize, // of the whole cache
     tokenizer: String,
     depth: usize,
     vocabulary: usize,
@@ -95,13 +95,14 @@ impl SpeechCache {
             if std::mem::take(&mut is_first) {
                 progress.begin("encoding recordings", (index * PART) as u64, count as u64);
             }
-            let mut made = Part::of(tokenizer, fingerprint, utterances);
+            let mut made = Part::of(tokenizer, fingerprint, utterances, count.div_ceil(PART));
             for few in utterances.chunks(AT_ONCE) {
                 made.add(tokenizer, &listener, set, few)?;
-                progress.step((index * PART + made.tried) as u64, "");
+                progress.step((index * PART + made.tried()) as u64, "");
             }
             made.save(&path)?;
         }
+        progress.end();
         Self::open(out)
     }
 
@@ -110,35 +111,34 @@ impl SpeechCache {
     /// # Errors
     /// [`Error::Io`] and [`Error::File`] where it cannot be read, is damaged, not whole or empty.
     pub fn open(folder: &Path) -> Result<Self> {
-        let mut cache: Option<Self> = None;
-        for index in 0.. {
+        let (first, codes) = read(&folder.join(name_of(0)))?;
+        let mut cache = Self {
+            spoken: Vec::new(),
+            starts: Vec::new(),
+            codes: Vec::new(),
+            depth: first.depth,
+            vocabulary: first.vocabulary,
+            tokenizer: first.tokenizer.clone(),
+            problems: Vec::new(),
+        };
+        let parts = first.parts;
+        cache.add(first, codes);
+        for index in 1..parts {
             let path = folder.join(name_of(index));
-            if index > 0 && !path.exists() {
-                break;
+            if !path.exists() {
+                let reason = format!(
+                    "part {} of {parts} is not there: `resgen tokenize` goes on where it stopped",
+                    index + 1
+                );
+                return Err(Error::file(folder, reason));
             }
             let (header, codes) = read(&path)?;
-            let cache = cache.get_or_insert_with(|| Self {
-                spoken: Vec::new(),
-                starts: Vec::new(),
-                codes: Vec::new(),
-                depth: header.depth,
-                vocabulary: header.vocabulary,
-                tokenizer: header.tokenizer.clone(),
-                problems: Vec::new(),
-            });
-            if (cache.depth, cache.vocabulary, &cache.tokenizer)
-                != (header.depth, header.vocabulary, &header.tokenizer)
-            {
-                return Err(Error::file(&path, "it is of another tokenizer than the parts before it"));
+            let expected = (parts, cache.depth, cache.vocabulary, &cache.tokenizer);
+            if expected != (header.parts, header.depth, header.vocabulary, &header.tokenizer) {
+                return Err(Error::file(&path, "it is of another cache than the first part"));
             }
-            for spoken in &header.spoken {
-                cache.starts.push(cache.codes.len() + cache.taken(&header.spoken, spoken));
-            }
-            cache.codes.extend(codes);
-            cache.spoken.extend(header.spoken);
-            cache.problems.extend(header.problems);
+            cache.add(header, codes);
         }
-        let cache = cache.ok_or_else(|| Error::file(folder, "no cache of recordings"))?;
         if cache.spoken.is_empty() {
             let first = cache
                 .problems
@@ -152,10 +152,16 @@ impl SpeechCache {
         Ok(cache)
     }
 
-    /// Codes of the part's recordings before one of them.
-    fn taken(&self, part: &[Spoken], until: &Spoken) -> usize {
-        let before = part.iter().take_while(|spoken| !std::ptr::eq(*spoken, until));
-        before.map(|spoken| spoken.positions * self.depth).sum()
+    /// Adds the recordings of a part.
+    fn add(&mut self, header: PartHeader, codes: Vec<u16>) {
+        let mut start = self.codes.len();
+        for spoken in &header.spoken {
+            self.starts.push(start);
+            start += spoken.positions * self.depth;
+        }
+        self.codes.extend(codes);
+        self.spoken.extend(header.spoken);
+        self.problems.extend(header.problems);
     }
 
     /// Whether a folder holds such a cache.
@@ -184,9 +190,20 @@ impl SpeechCache {
         {
             return Err(Error::mismatch("positions of a recording", positions, other));
         }
-        let values =
-            recordings.iter().flat_map(|&at| &self.codes[self.starts[at]..][..positions * self.depth]);
-        Codes::new(values.copied().collect(), positions, self.depth, self.vocabulary)
+        Codes::new(self.values(recordings), positions, self.depth, self.vocabulary)
+    }
+
+    /// The codes of all positions of some recordings, each position a signal of its own.
+    ///
+    /// # Errors
+    /// None for a cache that has been opened.
+    pub fn positions(&self, recordings: &[usize]) -> Result<Codes> {
+        Codes::new(self.values(recordings), 1, self.depth, self.vocabulary)
+    }
+
+    fn values(&self, recordings: &[usize]) -> Vec<u16> {
+        let of = |at: usize| &self.codes[self.starts[at]..][..self.spoken[at].positions * self.depth];
+        recordings.iter().flat_map(|&at| of(at)).copied().collect()
     }
 
     /// The fingerprint of the tokenizer that made them.
@@ -208,12 +225,12 @@ fn name_of(part: usize) -> String {
 struct Part {
     header: PartHeader,
     codes: Vec<u16>,
-    tried: usize,
 }
 
 impl Part {
-    fn of(tokenizer: &SpeechTokenizer, fingerprint: &str, utterances: &[Utterance]) -> Self {
+    fn of(tokenizer: &SpeechTokenizer, fingerprint: &str, utterances: &[Utterance], parts: usize) -> Self {
         let header = PartHeader {
+            parts,
             tokenizer: fingerprint.to_owned(),
             depth: tokenizer.books().depth(),
             vocabulary: tokenizer.books().vocabulary(),
@@ -221,7 +238,12 @@ impl Part {
             spoken: Vec::new(),
             problems: Vec::new(),
         };
-        Self { header, codes: Vec::new(), tried: 0 }
+        Self { header, codes: Vec::new() }
+    }
+
+    /// Recordings that have been encoded or could not be.
+    fn tried(&self) -> usize {
+        self.header.spoken.len() + self.header.problems.len()
     }
 
     fn add(
@@ -235,38 +257,25 @@ impl Part {
             .par_iter()
             .map(|utterance| listener.mel(&Sound::open(set.path_of(utterance))?))
             .collect();
-        let config = tokenizer.config();
-        let device = tokenizer.books().vectors().device();
+        let each = tokenizer.config().frames_per_position();
         for (utterance, heard) in utterances.iter().zip(heard) {
-            self.tried += 1;
-            let mel = match heard {
-                Ok(mel) if mel.frames() > 0 => mel,
-                Ok(_) => {
-                    let reason = "too short for a frame".to_owned();
-                    self.header.problems.push(Problem { path: utterance.path.clone(), reason });
-                    continue;
+            let path = utterance.path.clone();
+            let encoded = heard.and_then(|mel| Ok((mel.frames(), tokenizer.encode_mel(&mel, STRIDE)?)));
+            match encoded {
+                Ok((frames, codes)) => {
+                    self.header.spoken.push(Spoken {
+                        path,
+                        text: spelled_out(&utterance.text),
+                        speaker: utterance.speaker.clone(),
+                        positions: codes.positions(),
+                        spoken: frames.div_ceil(each),
+                    });
+                    self.codes.extend(codes.into_values());
                 }
-                Err(error) => {
-                    self.header
-                        .problems
-                        .push(Problem { path: utterance.path.clone(), reason: reason_of(error) });
-                    continue;
-                }
-            };
-            let spoken = mel.frames().div_ceil(config.frames_per_position());
-            let positions = spoken.next_multiple_of(STRIDE);
-            let frames = positions * config.frames_per_position();
-            let mut values = config.normalised(&mel.values);
-            values.resize(frames * mel.bins, config.of_silence());
-            let signal = Tensor::from_data(TensorData::new(values, [1, 1, frames, mel.bins]), &device);
-            self.codes.extend(tokenizer.encode(signal)?.into_values());
-            self.header.spoken.push(Spoken {
-                path: utterance.path.clone(),
-                text: spelled_out(&utterance.text),
-                speaker: utterance.speaker.clone(),
-                positions,
-                spoken,
-            });
+                // The device fails for all, not for one.
+                Err(error @ Error::Device(_)) => return Err(error),
+                Err(error) => self.header.problems.push(Problem { path, reason: reason_of(error) }),
+            }
         }
         Ok(())
     }
@@ -316,13 +325,56 @@ fn read(path: &Path) -> Result<(PartHeader, Vec<u16>)> {
     let header = rest.get(..length).ok_or_else(|| damaged("its header's length"))?;
     let codes = &rest[length..];
     let header: PartHeader = serde_json::from_slice(header).map_err(|error| damaged(&error.to_string()))?;
-    let expected: usize = header.spoken.iter().map(|spoken| spoken.positions * header.depth).sum();
-    if codes.len() != 2 * expected {
+    let bytes = header.spoken.iter().try_fold(0usize, |sum, spoken| {
+        sum.checked_add(spoken.positions.checked_mul(header.depth)?.checked_mul(2)?)
+    });
+    if bytes != Some(codes.len()) {
         return Err(damaged("it has not as many codes as its header says"));
     }
     let codes: Vec<u16> = codes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
     match codes.iter().find(|&&code| usize::from(code) >= header.vocabulary) {
         Some(code) => Err(damaged(&format!("code {code} of {}", header.vocabulary))),
         None => Ok((header, codes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(folder: &Path, index: usize, parts: usize) {
+        let spoken = Spoken {
+            path: format!("{index}.wav").into(),
+            text: "hello".into(),
+            speaker: String::new(),
+            positions: index + 1,
+            spoken: 1,
+        };
+        let header = PartHeader {
+            parts,
+            tokenizer: "one".into(),
+            depth: 2,
+            vocabulary: 8,
+            recordings: String::new(),
+            spoken: vec![spoken],
+            problems: Vec::new(),
+        };
+        let codes = (0..2 * (index as u16 + 1)).collect();
+        Part { header, codes }.save(&folder.join(name_of(index))).unwrap();
+    }
+
+    #[test]
+    fn a_cache_is_read_as_it_was_made_and_only_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), 0, 2);
+        let refused = SpeechCache::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("part 2 of 2"), "{refused}");
+        save(folder.path(), 1, 2);
+        let cache = SpeechCache::open(folder.path()).unwrap();
+        assert_eq!(cache.codes(&[1]).unwrap().values(), [0, 1, 2, 3]);
+        assert_eq!(cache.positions(&[1, 0]).unwrap().values(), [0, 1, 2, 3, 0, 1]);
+        assert!(cache.codes(&[0, 1]).is_err());
+        save(folder.path(), 1, 3);
+        assert!(SpeechCache::open(folder.path()).unwrap_err().to_string().contains("another cache"));
     }
 }

@@ -15,10 +15,16 @@ const MANIFESTS: [&str; 3] = ["manifest.csv", "manifest.tsv", "manifest.jsonl"];
 
 /// Whether a folder has a list of recordings in it.
 pub(super) fn is_speech(root: &Path) -> bool {
-    let has_list = MANIFESTS.iter().chain(&["metadata.csv"]).any(|name| root.join(name).is_file());
+    let has_list = MANIFESTS.iter().any(|name| root.join(name).is_file());
     has_list
+        || is_lj_speech(root)
         || walk::files(root, Path::new(""), &mut Vec::new())
             .is_ok_and(|files| files.iter().any(|path| is_text(path)))
+}
+
+/// Folders of pictures have a `metadata.csv` too.
+fn is_lj_speech(root: &Path) -> bool {
+    root.join("metadata.csv").is_file() && root.join("wavs").is_dir()
 }
 
 /// Whether a file holds texts of LibriSpeech or LibriTTS.
@@ -39,7 +45,7 @@ pub(super) fn folder(root: &Path) -> Result<SpeechSet> {
             return Err(Error::file(root, format!("which is it: {}?", names.join(" or "))));
         }
     }
-    if root.join("metadata.csv").is_file() {
+    if is_lj_speech(root) {
         return lj_speech(root);
     }
     let mut problems = Vec::new();

@@ -36,10 +36,7 @@ impl Sound {
     /// # Errors
     /// [`Error::Argument`] for a rate out of [`RATES`] or a sample that is no number.
     pub fn new(rate: u32, samples: Vec<f32>) -> Result<Self> {
-        if !RATES.contains(&rate) {
-            let (least, most) = (RATES.start(), RATES.end());
-            return Err(Error::argument("rate", format!("expected {least} to {most} Hz, found {rate}")));
-        }
+        expect_rate(rate)?;
         if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
             return Err(Error::argument("samples", format!("sample {at} is no number")));
         }
@@ -82,11 +79,34 @@ impl Sound {
         Self { rate: self.rate, samples: self.samples[start..end.max(start)].to_vec() }
     }
 
+    /// The sound, growing from nothing in its first `seconds` and falling to nothing in its last.
+    #[must_use]
+    pub fn faded(mut self, seconds: f64) -> Self {
+        let count = self.samples.len();
+        let length = ((seconds * f64::from(self.rate)) as usize).min(count / 2);
+        for at in 0..length {
+            let factor = at as f32 / length as f32;
+            self.samples[at] *= factor;
+            self.samples[count - 1 - at] *= factor;
+        }
+        self
+    }
+
     /// The same sound, every sample multiplied by `factor`.
     #[must_use]
     pub fn scaled(mut self, factor: f32) -> Self {
         self.samples.iter_mut().for_each(|sample| *sample *= factor);
         self
+    }
+}
+
+fn expect_rate(rate: u32) -> Result<()> {
+    match RATES.contains(&rate) {
+        true => Ok(()),
+        false => {
+            let (least, most) = (RATES.start(), RATES.end());
+            Err(Error::argument("rate", format!("expected {least} to {most} Hz, found {rate}")))
+        }
     }
 }
 

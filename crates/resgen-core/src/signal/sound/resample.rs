@@ -3,7 +3,7 @@
 use audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
-use super::{RATES, Sound};
+use super::{Sound, expect_rate};
 use crate::error::{Error, Result};
 
 /// Samples of the lower rate that one transform works on: the filter's length. The longer, the steeper it cuts.
@@ -31,11 +31,8 @@ impl Sound {
         if rate == self.rate || self.samples.is_empty() {
             return Self::new(rate, self.samples.clone());
         }
-        if !RATES.contains(&rate) {
-            let (least, most) = (RATES.start(), RATES.end());
-            return Err(Error::argument("rate", format!("expected {least} to {most} Hz, found {rate}")));
-        }
-        let failed = |reason: String| Error::Device(format!("resampling: {reason}"));
+        expect_rate(rate)?;
+        let failed = |reason: String| Error::argument("rate", format!("resampling: {reason}"));
         let (from, to) = (self.rate as usize, rate as usize);
         let chunk = block(from, to);
         let window = WindowFunction::BlackmanHarris2;

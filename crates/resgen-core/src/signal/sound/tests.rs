@@ -190,3 +190,12 @@ fn a_recording_of_no_use_says_why() {
         tone(16_000, 440.0, 1.0, 9.0).samples().iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
     assert!(reason(Sound::new(16_000, clipped).unwrap()).contains("clipped"));
 }
+
+#[test]
+fn a_faded_sound_begins_and_ends_with_nothing() {
+    let sound = Sound::new(1000, vec![1.0; 10]).unwrap().faded(0.004);
+    assert_eq!(sound.samples(), [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]);
+    let short = Sound::new(1000, vec![1.0; 3]).unwrap().faded(1.0);
+    assert_eq!(short.samples(), [0.0, 1.0, 0.0]);
+    assert!(Sound::new(1000, vec![]).unwrap().faded(1.0).samples().is_empty());
+}

@@ -233,14 +233,14 @@ mod tests {
         let books = Codebooks::new(builder.normal([2, 8, 4], 0.5).val(), 2).unwrap();
         let tokenizer = SpeechTokenizer::new(config(), network, books).unwrap();
         let mel = Mel { bins: 10, values: vec![-4.0; 21 * 10] };
-        let codes = tokenizer.encode_mel(&mel).unwrap();
+        let codes = tokenizer.encode_mel(&mel, 1).unwrap();
         assert_eq!((codes.batch(), codes.positions(), codes.depth()), (1, 3, 2));
         let back = tokenizer.decode_mels(&codes).unwrap();
         assert_eq!((back.len(), back[0].frames(), back[0].bins), (1, 24, 10));
         assert!(back[0].values.iter().all(|value| *value >= tokenizer.config().mel.floor.ln()));
-        assert!(tokenizer.encode_mel(&Mel { bins: 10, values: vec![] }).is_err());
-        assert!(tokenizer.encode_mel(&Mel { bins: 9, values: vec![0.0; 90] }).is_err());
+        assert!(tokenizer.encode_mel(&Mel { bins: 10, values: vec![] }, 1).is_err());
+        assert!(tokenizer.encode_mel(&Mel { bins: 9, values: vec![0.0; 90] }, 1).is_err());
         let loaded = SpeechTokenizer::load(config(), &tokenizer.tensors(), "", &Device::flex()).unwrap();
-        assert_eq!(loaded.encode_mel(&mel).unwrap().values(), codes.values());
+        assert_eq!(loaded.encode_mel(&mel, 1).unwrap().values(), codes.values());
     }
 }

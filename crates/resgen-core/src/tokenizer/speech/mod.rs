@@ -19,11 +19,11 @@ use crate::signal::mel::Mel;
 pub type SpeechTokenizer = Tokenizer<MelAutoencoder>;
 
 impl SpeechTokenizer {
-    /// The codes of one spectrogram; silence is added at its end up to a whole position.
+    /// The codes of one spectrogram; silence is added at its end up to a multiple of so many positions.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a spectrogram of other bins, [`Error::Argument`] for one without frames.
-    pub fn encode_mel(&self, mel: &Mel) -> Result<Codes> {
+    pub fn encode_mel(&self, mel: &Mel, multiple: usize) -> Result<Codes> {
         let config = self.config();
         if mel.bins != config.mel.bins {
             return Err(Error::mismatch("bins of a spectrogram", config.mel.bins, mel.bins));
@@ -31,7 +31,7 @@ impl SpeechTokenizer {
         if mel.frames() == 0 {
             return Err(Error::argument("spectrogram", "it has no frames"));
         }
-        let frames = mel.frames().next_multiple_of(config.frames_per_position());
+        let frames = mel.frames().next_multiple_of(multiple * config.frames_per_position());
         let mut values = config.normalised(&mel.values);
         values.resize(frames * mel.bins, config.of_silence());
         let shape = [1, 1, frames, mel.bins];
