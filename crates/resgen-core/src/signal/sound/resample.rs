@@ -26,7 +26,7 @@ impl Sound {
     /// that of the sound, rounded up to whole samples.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a rate out of [`RATES`].
+    /// [`Error::Argument`] for a rate out of [`super::RATES`].
     pub fn resampled(&self, rate: u32) -> Result<Self> {
         if rate == self.rate || self.samples.is_empty() {
             return Self::new(rate, self.samples.clone());
