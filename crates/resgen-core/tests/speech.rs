@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use resgen_core::data::speech::{Segments, SpeechCache};
+use resgen_core::data::speech::{MelPiece, Segments, SpeechCache};
 use resgen_core::data::{BatchOptions, CacheLimit, Loader, SpeechSet};
 use resgen_core::model::AnyNetwork;
 use resgen_core::model::Resgen;
@@ -92,7 +92,8 @@ fn train<L: Learner>(
 fn tokenizer(set: &Arc<SpeechSet>, folder: &Path) -> SpeechTokenizer {
     let settings: RunConfig =
         toml::from_str("steps = 150\nbatch = 8\nrate = { peak = 3e-3, warmup = 10 }").unwrap();
-    let segments = Segments::new(Arc::clone(set), config(), CacheLimit::default()).unwrap();
+    let piece = MelPiece::new(config().listener(), config().segment).unwrap();
+    let segments = Segments::new(Arc::clone(set), piece, CacheLimit::default());
     let options = BatchOptions { seed: 1, batch_size: 8, threads: 1, prefetch: 2 };
     let mut source =
         SignalSource::new(Loader::of(Arc::new(segments), options).unwrap(), settings.micro_batches);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use resgen_core::data::speech::Segments;
+use resgen_core::data::speech::{MelPiece, Segments};
 use resgen_core::data::{BatchOptions, CacheLimit, Loader, LoaderOptions};
 use resgen_core::tokenizer::Autoencode;
 use resgen_core::tokenizer::image::Autoencoder;
@@ -88,8 +88,9 @@ fn train_on_speech(arguments: &TrainingArguments, context: &Context) -> anyhow::
     let experiment: SpeechTokenizerExperiment = arguments.load()?;
     arguments.prepare_folder(&experiment)?;
 
-    let segments = |path: &Path, limit: CacheLimit| {
-        listen(path).and_then(|set| Segments::new(set, experiment.tokenizer.clone(), limit))
+    let segments = |path: &Path, limit: CacheLimit| -> resgen_core::Result<_> {
+        let piece = MelPiece::new(experiment.tokenizer.listener(), experiment.tokenizer.segment)?;
+        Ok(Segments::new(listen(path)?, piece, limit))
     };
     let options = BatchOptions {
         seed: experiment.train.seed,

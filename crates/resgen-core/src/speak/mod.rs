@@ -13,11 +13,11 @@ use crate::error::{Error, Result};
 use crate::model::AnyNetwork;
 use crate::rvq::Codes;
 use crate::sample::{Known, Preset, Request, Sampler, sampler};
-use crate::signal::mel::Mel;
+use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::{Silence, Sound};
 use crate::text::{Pace, sentences, spelled_out};
 use crate::tokenizer::TokenizerConfig;
-use crate::tokenizer::speech::{Listener, MelAutoencoder};
+use crate::tokenizer::speech::MelAutoencoder;
 use crate::train::generator::Generator;
 use crate::vocoder::GriffinLim;
 
@@ -57,7 +57,7 @@ impl<'a> Speaker<'a> {
         let pace =
             pace.ok_or_else(|| Error::mismatch("generator", "one that reads texts", "one that does not"))?;
         let sampler = sampler(&generator.model, generator.tokenizer.books(), preset)?;
-        let listener = Listener::new(generator.tokenizer.config())?;
+        let listener = Listener::new(generator.tokenizer.config().listener())?;
         Ok(Self { generator, sampler, listener, pace, vocoder: GriffinLim::default() })
     }
 

@@ -18,9 +18,9 @@ use resgen_core::eval::words::Normalizer;
 use resgen_core::model::AnyNetwork;
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::progress::Progress as _;
+use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
 use resgen_core::speak::{Length, Speaker};
-use resgen_core::tokenizer::speech::Listener;
 use resgen_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let generator = generator.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
     let speaker = Speaker::new(&generator, preset)?;
-    let listener = Listener::new(generator.tokenizer.config())?;
+    let listener = Listener::new(generator.tokenizer.config().listener())?;
     let pairs = pairs(&set, arguments)?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
     for folder in &folders {

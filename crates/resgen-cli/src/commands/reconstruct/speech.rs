@@ -6,10 +6,9 @@ use rayon::prelude::*;
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::{SpeechSet, spread};
 use resgen_core::progress::Progress as _;
-use resgen_core::signal::mel::Mel;
+use resgen_core::signal::mel::{Listener, Mel};
 use resgen_core::signal::sound::Sound;
 use resgen_core::tokenizer::SpeechTokenizer;
-use resgen_core::tokenizer::speech::Listener;
 use resgen_core::train::preview::doublings;
 use resgen_core::vocoder::GriffinLim;
 use resgen_core::{Error, Result};
@@ -53,7 +52,7 @@ struct Item {
 pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context) -> anyhow::Result<()> {
     let depths = doublings(largest_depth(arguments.depth, tokenizer.books().depth())?);
     let items = items(arguments)?;
-    let listener = Listener::new(tokenizer.config())?;
+    let listener = Listener::new(tokenizer.config().listener())?;
     let written: Vec<usize> = match arguments.each {
         true => depths.clone(),
         false => depths.last().copied().into_iter().collect(),

@@ -16,11 +16,10 @@ use crate::digest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::rvq::Codes;
-use crate::signal::mel::Mel;
+use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::Sound;
 use crate::text::spelled_out;
 use crate::tokenizer::SpeechTokenizer;
-use crate::tokenizer::speech::Listener;
 
 /// Recordings of a part.
 const PART: usize = 1000;
@@ -82,7 +81,7 @@ impl SpeechCache {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         std::fs::create_dir_all(out).map_err(Error::io(out))?;
-        let listener = Listener::new(tokenizer.config())?;
+        let listener = Listener::new(tokenizer.config().listener())?;
         let count = set.utterances().len();
         let parts = set.utterances().chunks(PART).enumerate();
         let mut is_first = true;

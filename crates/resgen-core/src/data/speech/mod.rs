@@ -9,7 +9,7 @@ mod segments;
 pub use cache::{STRIDE, SpeechCache, Spoken};
 pub use inspect::{Doubtful, SpeakerCount, SpeechInspection, inspect};
 pub use manifest::ManifestForm;
-pub use segments::Segments;
+pub use segments::{MelPiece, Piece, Segments, SoundPiece};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

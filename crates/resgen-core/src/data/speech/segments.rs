@@ -1,5 +1,6 @@
-//! Pieces of speech for a tokenizer to learn from.
+//! Pieces of speech for a network to learn from.
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,62 +14,148 @@ use crate::data::source::CacheLimit;
 use crate::data::unreadable::Unreadable;
 use crate::error::Result;
 use crate::random::index_below;
-use crate::signal::mel::Mel;
+use crate::signal::mel::{Listener, ListenerConfig, Mel, reflected};
 use crate::signal::sound::Sound;
-use crate::tokenizer::SpeechTokenizerConfig;
-use crate::tokenizer::speech::Listener;
 
-/// Random pieces of a set's spectrograms, as a tokenizer's network sees them; short recordings are followed by silence.
+/// What pieces are of, and how they are cut.
+pub trait Piece: Debug + Send + Sync {
+    /// What is made of a recording, and kept.
+    type Whole: Debug + Send + Sync;
+
+    /// # Errors
+    /// Where nothing can be made of it.
+    fn whole(&self, recording: &Sound) -> Result<Self::Whole>;
+
+    /// Numbers of it that are kept.
+    fn len(whole: &Self::Whole) -> usize;
+
+    /// Numbers of a piece.
+    fn values(&self) -> usize;
+
+    /// A piece that begins at a random place, or all of it and then silence.
+    fn cut(&self, whole: &Self::Whole, rng: &mut ChaCha8Rng, values: &mut [f32]);
+}
+
+/// Spectrograms, as a network sees them.
 #[derive(Debug)]
-pub struct Segments {
-    set: Arc<SpeechSet>,
-    config: SpeechTokenizerConfig,
+pub struct MelPiece {
     listener: Listener,
+    frames: usize,
+}
+
+impl MelPiece {
+    /// Of so many frames.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for spectrograms that cannot be made.
+    pub fn new(config: ListenerConfig, frames: usize) -> Result<Self> {
+        Ok(Self { listener: Listener::new(config)?, frames })
+    }
+}
+
+impl Piece for MelPiece {
+    type Whole = Mel;
+
+    fn whole(&self, recording: &Sound) -> Result<Mel> {
+        self.listener.mel(recording)
+    }
+
+    fn len(mel: &Mel) -> usize {
+        mel.values.len()
+    }
+
+    /// `frames · bins`.
+    fn values(&self) -> usize {
+        self.frames * self.listener.config().mel.bins
+    }
+
+    fn cut(&self, mel: &Mel, rng: &mut ChaCha8Rng, values: &mut [f32]) {
+        let (frames, bins) = (mel.frames(), mel.bins);
+        let first = index_below(rng, frames.saturating_sub(self.frames) + 1);
+        let end = frames.min(first + self.frames);
+        let piece = self.listener.config().normalised(&mel.values[first * bins..end * bins]);
+        values[..piece.len()].copy_from_slice(&piece);
+        values[piece.len()..].fill(self.listener.config().of_silence());
+    }
+}
+
+/// Samples, with those around them that their spectrogram is made of, too.
+#[derive(Debug)]
+pub struct SoundPiece {
+    listener: Listener,
+    samples: usize,
+    around: usize,
+}
+
+impl SoundPiece {
+    /// Of so many samples, and so many on either side.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for a listener that cannot be.
+    pub fn new(config: ListenerConfig, samples: usize, around: usize) -> Result<Self> {
+        Ok(Self { listener: Listener::new(config)?, samples, around })
+    }
+}
+
+impl Piece for SoundPiece {
+    type Whole = Vec<f32>;
+
+    fn whole(&self, recording: &Sound) -> Result<Vec<f32>> {
+        Ok(reflected(self.listener.prepared(recording)?.samples(), self.around))
+    }
+
+    fn len(samples: &Vec<f32>) -> usize {
+        samples.len()
+    }
+
+    /// `around + samples + around`.
+    fn values(&self) -> usize {
+        self.samples + 2 * self.around
+    }
+
+    fn cut(&self, samples: &Vec<f32>, rng: &mut ChaCha8Rng, values: &mut [f32]) {
+        let first = index_below(rng, samples.len().saturating_sub(values.len()) + 1);
+        let piece = &samples[first..samples.len().min(first + values.len())];
+        values[..piece.len()].copy_from_slice(piece);
+        values[piece.len()..].fill(0.0);
+    }
+}
+
+/// Random pieces of a set's recordings.
+#[derive(Debug)]
+pub struct Segments<P: Piece> {
+    set: Arc<SpeechSet>,
+    piece: P,
     /// One place a recording, filled when it is first heard, as long as there is room.
-    kept: Vec<OnceLock<Mel>>,
+    kept: Vec<OnceLock<P::Whole>>,
     room: AtomicU64,
     unreadable: Unreadable,
 }
 
-impl Segments {
-    /// Pieces of `set` for a tokenizer; spectrograms are kept in memory as far as `limit` allows.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] for spectrograms that cannot be made.
-    pub fn new(set: Arc<SpeechSet>, config: SpeechTokenizerConfig, limit: CacheLimit) -> Result<Self> {
+impl<P: Piece> Segments<P> {
+    /// Pieces of `set`; what is made of recordings is kept in memory as far as `limit` allows.
+    pub fn new(set: Arc<SpeechSet>, piece: P, limit: CacheLimit) -> Self {
         let kept = set.utterances().iter().map(|_| OnceLock::new()).collect();
-        let listener = Listener::new(&config)?;
-        let room = AtomicU64::new(limit.0);
-        Ok(Self { set, config, listener, kept, room, unreadable: Unreadable::default() })
+        Self { set, piece, kept, room: AtomicU64::new(limit.0), unreadable: Unreadable::default() }
     }
 
-    fn with_mel<R>(&self, item: usize, see: impl FnOnce(&Mel) -> R) -> Result<R> {
-        if let Some(mel) = self.kept[item].get() {
-            return Ok(see(mel));
+    fn with_whole<R>(&self, item: usize, see: impl FnOnce(&P::Whole) -> R) -> Result<R> {
+        if let Some(whole) = self.kept[item].get() {
+            return Ok(see(whole));
         }
-        let mel = self.listener.mel(&Sound::open(self.set.path_of(&self.set.utterances()[item]))?)?;
-        let seen = see(&mel);
-        let bytes = (mel.values.len() * size_of::<f32>()) as u64;
+        let whole = self.piece.whole(&Sound::open(self.set.path_of(&self.set.utterances()[item]))?)?;
+        let seen = see(&whole);
+        let bytes = (P::len(&whole) * size_of::<f32>()) as u64;
         let take = |room: u64| room.checked_sub(bytes);
         if self.room.try_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
             // Another thread may have been faster; it has kept the same.
-            let _ = self.kept[item].set(mel);
+            let _ = self.kept[item].set(whole);
         }
         Ok(seen)
     }
-
-    /// A piece that begins at a random frame, or all of it.
-    fn cut(&self, mel: &Mel, rng: &mut ChaCha8Rng, values: &mut [f32]) {
-        let (frames, segment, bins) = (mel.frames(), self.config.segment, mel.bins);
-        let first = index_below(rng, frames.saturating_sub(segment) + 1);
-        let end = frames.min(first + segment);
-        let piece = self.config.normalised(&mel.values[first * bins..end * bins]);
-        values[..piece.len()].copy_from_slice(&piece);
-        values[piece.len()..].fill(self.config.of_silence());
-    }
 }
 
-impl Examples for Segments {
+impl<P: Piece> Examples for Segments<P> {
     fn root(&self) -> &Path {
         self.set.root()
     }
@@ -77,9 +164,8 @@ impl Examples for Segments {
         self.set.utterances().len()
     }
 
-    /// `segment * bins`.
     fn values(&self) -> usize {
-        self.config.segment * self.config.mel.bins
+        self.piece.values()
     }
 
     fn class(&self, _item: usize) -> u32 {
@@ -90,7 +176,7 @@ impl Examples for Segments {
         if self.unreadable.contains(item) {
             return false;
         }
-        match self.with_mel(item, |mel| self.cut(mel, rng, values)) {
+        match self.with_whole(item, |whole| self.piece.cut(whole, rng, values)) {
             Ok(()) => true,
             Err(error) => {
                 self.unreadable.insert(item, error);

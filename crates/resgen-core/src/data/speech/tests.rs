@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use super::*;
 use crate::data::Examples;
 use crate::data::source::CacheLimit;
+use crate::signal::mel::{Listener, ListenerConfig};
 use crate::signal::sound::Sound;
 
 /// Half a second of a tone.
@@ -107,6 +108,12 @@ fn published_layouts_are_known() {
     );
 }
 
+fn piece_of<P: Piece>(segments: &Segments<P>, item: usize, seed: u64) -> Option<Vec<f32>> {
+    let mut values = vec![f32::NAN; segments.values()];
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    segments.read(item, &mut rng, &mut values).then_some(values)
+}
+
 #[test]
 fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -115,33 +122,48 @@ fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
     text(&folder.path().join("c.wav"), "no sound");
     text(&folder.path().join("manifest.tsv"), "path\ttext\na.wav\tA.\nb.wav\tB.\nc.wav\tC.\n");
     let set = Arc::new(SpeechSet::open(folder.path()).unwrap());
-    let config = |segment: usize| {
-        let text = format!(
-            "segment = {segment}\nchannels = [8]\njoins = [2]\nblocks = 1\nlatent = 4\nvocabulary = 8\ndepth = 2"
-        );
-        toml::from_str(&text).unwrap()
+    let pieces = |frames: usize, limit| {
+        let piece = MelPiece::new(ListenerConfig::default(), frames).unwrap();
+        Segments::new(Arc::clone(&set), piece, limit)
     };
-    let piece = |segments: &Segments, item: usize, seed: u64| {
-        let mut values = vec![f32::NAN; segments.values()];
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        segments.read(item, &mut rng, &mut values).then_some(values)
-    };
-    let kept = Segments::new(Arc::clone(&set), config(8), CacheLimit::default()).unwrap();
-    let not_kept = Segments::new(Arc::clone(&set), config(8), CacheLimit(0)).unwrap();
+    let (kept, not_kept) = (pieces(8, CacheLimit::default()), pieces(8, CacheLimit(0)));
     for (item, seed) in [(0, 1), (0, 2), (1, 1), (0, 1)] {
-        let values = piece(&kept, item, seed).unwrap();
+        let values = piece_of(&kept, item, seed).unwrap();
         assert!(values.iter().all(|value| value.is_finite()));
-        assert_eq!(Some(values), piece(&not_kept, item, seed));
+        assert_eq!(Some(values), piece_of(&not_kept, item, seed));
     }
-    assert_ne!(piece(&kept, 0, 1), piece(&kept, 1, 1));
-    assert!(piece(&kept, 2, 1).is_none());
+    assert_ne!(piece_of(&kept, 0, 1), piece_of(&kept, 1, 1));
+    assert!(piece_of(&kept, 2, 1).is_none());
     assert_eq!(kept.problems()[0].path, Path::new("c.wav"));
     // 0.5 s are 31 frames; silence follows.
-    let long = Segments::new(set, config(64), CacheLimit::default()).unwrap();
-    let values = piece(&long, 0, 1).unwrap();
+    let values = piece_of(&pieces(64, CacheLimit::default()), 0, 1).unwrap();
     let silence = (1e-5f32.ln() + 5.0) / 2.5;
     assert!(values[40 * 80..].iter().all(|value| (value - silence).abs() < 1e-6));
     assert!(values[10 * 80..20 * 80].iter().any(|value| *value > 0.5));
+}
+
+#[test]
+fn pieces_of_sound_have_what_is_around_them() {
+    let folder = tempfile::tempdir().unwrap();
+    sound(&folder.path().join("a.wav"), 300.0);
+    text(&folder.path().join("manifest.tsv"), "path\ttext\na.wav\tA.\n");
+    let set = Arc::new(SpeechSet::open(folder.path()).unwrap());
+    let listener = Listener::new(ListenerConfig::default()).unwrap();
+    let whole = listener.prepared(&Sound::open(folder.path().join("a.wav")).unwrap()).unwrap();
+    let of = |samples: usize, around: usize, seed: u64| {
+        let piece = SoundPiece::new(ListenerConfig::default(), samples, around).unwrap();
+        piece_of(&Segments::new(Arc::clone(&set), piece, CacheLimit::default()), 0, seed).unwrap()
+    };
+    let long = of(2 * whole.samples().len(), 3, 1);
+    let count = whole.samples().len();
+    // What lies before the first sample is seen in a mirror; after the last come three more and then silence.
+    assert_eq!(long[3..3 + count], *whole.samples());
+    assert_eq!(long[..3], [long[6], long[5], long[4]]);
+    assert!(long[count + 6..].iter().all(|sample| *sample == 0.0));
+    let short = of(64, 16, 1);
+    assert_eq!(short.len(), 96);
+    assert!(whole.samples().windows(40).any(|window| *window == short[20..60]));
+    assert_ne!(short, of(64, 16, 2));
 }
 
 #[test]

@@ -6,9 +6,12 @@
 
 mod filters;
 mod inverse;
+mod listener;
 mod stft;
 
 pub use filters::{FilterNorm, MelFilters, MelScale};
+pub use listener::{Listener, ListenerConfig};
+pub(crate) use stft::reflected;
 pub use stft::{Padding, Spectrum, Stft, StftConfig};
 
 use serde::{Deserialize, Serialize};
@@ -138,6 +141,16 @@ impl Mel {
     /// The number of frames.
     pub fn frames(&self) -> usize {
         self.values.len() / self.bins
+    }
+
+    /// The same, again and again from its beginning, until there are at least so many frames; one without frames stays as it is.
+    #[must_use]
+    pub fn repeated(mut self, frames: usize) -> Self {
+        let (once, wanted) = (self.values.len(), frames * self.bins);
+        if (1..wanted).contains(&once) {
+            self.values = self.values.iter().copied().cycle().take(wanted).collect();
+        }
+        self
     }
 }
 

@@ -180,7 +180,7 @@ impl Stft {
 }
 
 /// The samples with `pad` more on either side, as seen in a mirror at the first and the last one.
-fn reflected(samples: &[f32], pad: usize) -> Vec<f32> {
+pub(crate) fn reflected(samples: &[f32], pad: usize) -> Vec<f32> {
     let count = samples.len() as isize;
     let period = (2 * (count - 1)).max(1);
     let at = |index: isize| {

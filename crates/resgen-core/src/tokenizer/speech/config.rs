@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::rvq::{CodebookConfig, Sharing};
-use crate::signal::mel::MelConfig;
+use crate::signal::mel::{ListenerConfig, MelConfig};
 use crate::signal::sound::Silence;
 use crate::tokenizer::{QuantizerConfig, TokenizerConfig, TokenizerKind};
 
@@ -16,16 +16,16 @@ pub struct SpeechTokenizerConfig {
     #[serde(default = "MelConfig::speech")]
     pub mel: MelConfig,
     /// How loud all recordings are made, in LUFS.
-    #[serde(default = "SpeechTokenizerConfig::usual_loudness")]
+    #[serde(default = "ListenerConfig::usual_loudness")]
     pub loudness: f64,
     /// What of a recording's ends is left out.
     #[serde(default)]
     pub silence: Silence,
     /// The logarithm that becomes 0 for the network.
-    #[serde(default = "SpeechTokenizerConfig::usual_centre")]
+    #[serde(default = "ListenerConfig::usual_centre")]
     pub centre: f32,
     /// How far from it the logarithm that becomes 1 is.
-    #[serde(default = "SpeechTokenizerConfig::usual_spread")]
+    #[serde(default = "ListenerConfig::usual_spread")]
     pub spread: f32,
     /// Frames of a piece of speech in training.
     pub segment: usize,
@@ -54,19 +54,10 @@ fn separate() -> Sharing {
 }
 
 impl SpeechTokenizerConfig {
-    /// That of broadcasts (EBU R 128).
-    fn usual_loudness() -> f64 {
-        -23.0
-    }
-
-    /// Near the mean logarithm of speech.
-    fn usual_centre() -> f32 {
-        -5.0
-    }
-
-    /// Near its standard deviation.
-    fn usual_spread() -> f32 {
-        2.5
+    /// How recordings become what the network sees.
+    pub fn listener(&self) -> ListenerConfig {
+        let &Self { ref mel, loudness, silence, centre, spread, .. } = self;
+        ListenerConfig { mel: mel.clone(), loudness, silence, centre, spread }
     }
 
     /// Frames that one position stands for.
@@ -77,22 +68,6 @@ impl SpeechTokenizerConfig {
     /// Positions a second.
     pub fn position_rate(&self) -> f64 {
         self.mel.frame_rate() / self.frames_per_position() as f64
-    }
-
-    /// What the network sees of logarithms.
-    pub fn normalised(&self, values: &[f32]) -> Vec<f32> {
-        values.iter().map(|value| (value - self.centre) / self.spread).collect()
-    }
-
-    /// The inverse of [`SpeechTokenizerConfig::normalised`]; nothing falls below the floor.
-    pub fn denormalised(&self, values: &[f32]) -> Vec<f32> {
-        let floor = self.mel.floor.ln();
-        values.iter().map(|value| (value * self.spread + self.centre).max(floor)).collect()
-    }
-
-    /// What the network sees of silence.
-    pub fn of_silence(&self) -> f32 {
-        (self.mel.floor.ln() - self.centre) / self.spread
     }
 }
 
@@ -134,20 +109,7 @@ impl TokenizerConfig for SpeechTokenizerConfig {
             true => Ok(()),
             false => wrong(key, format!("expected {low} to {high}, found {value}")),
         };
-        self.mel.validate("tokenizer.mel")?;
-        if !(-70.0..=0.0).contains(&self.loudness) {
-            return wrong("loudness", format!("expected -70 to 0 LUFS, found {}", self.loudness));
-        }
-        if !(self.silence.below > 0.0 && self.silence.keep >= 0.0 && self.silence.keep.is_finite()) {
-            let reason = "expected `below`, more than 0 dB, and `keep`, at least 0 seconds";
-            return wrong("silence", reason.to_owned());
-        }
-        if !self.centre.is_finite() {
-            return wrong("centre", format!("expected a number, found {}", self.centre));
-        }
-        if !(self.spread > 0.0 && self.spread.is_finite()) {
-            return wrong("spread", format!("expected more than 0, found {}", self.spread));
-        }
+        self.listener().validate("tokenizer")?;
         within("channels", self.channels.len(), 1, 8)?;
         for &channels in &self.channels {
             within("channels", channels, 4, 4096)?;
@@ -193,9 +155,7 @@ mod tests {
         assert_eq!((config.frames_per_position(), config.positions()), (8, 2));
         assert_eq!(config.signal(), [1, 16, 80]);
         assert!((config.position_rate() - 7.8125).abs() < 1e-9);
-        let there_and_back = config.denormalised(&config.normalised(&[-3.0, 0.5, -11.0]));
-        assert!(there_and_back.iter().zip([-3.0, 0.5, -11.0]).all(|(a, b)| (a - b).abs() < 1e-5));
-        assert_eq!(config.denormalised(&[-100.0]), [1e-5f32.ln()]);
+        assert_eq!(config.listener(), ListenerConfig::default());
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 mod autoencoder;
 mod config;
-mod listener;
 
 pub use autoencoder::MelAutoencoder;
 pub use config::SpeechTokenizerConfig;
-pub use listener::Listener;
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -32,8 +30,9 @@ impl SpeechTokenizer {
             return Err(Error::argument("spectrogram", "it has no frames"));
         }
         let frames = mel.frames().next_multiple_of(multiple * config.frames_per_position());
-        let mut values = config.normalised(&mel.values);
-        values.resize(frames * mel.bins, config.of_silence());
+        let listener = config.listener();
+        let mut values = listener.normalised(&mel.values);
+        values.resize(frames * mel.bins, listener.of_silence());
         let shape = [1, 1, frames, mel.bins];
         self.encode(Tensor::from_data(TensorData::new(values, shape), &self.books().vectors().device()))
     }
@@ -46,11 +45,11 @@ impl SpeechTokenizer {
     /// # Errors
     /// As [`Tokenizer::decode`], and where the device cannot be read.
     pub fn decode_mels(&self, codes: &Codes) -> Result<Vec<Mel>> {
-        let config = self.config();
+        let listener = self.config().listener();
         let decoded = self.decode(codes)?; // [B, 1, T, bins]
         let [_, _, frames, bins] = decoded.dims();
         let values = decoded.try_into_vec_as::<f32>().map_err(Error::device)?;
         let each = values.chunks_exact(frames * bins);
-        Ok(each.map(|values| Mel { bins, values: config.denormalised(values) }).collect())
+        Ok(each.map(|values| Mel { bins, values: listener.denormalised(values) }).collect())
     }
 }
