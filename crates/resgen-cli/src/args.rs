@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::training::TrainingArguments;
 use crate::commands::{
-    bench, compare, completions, data, demo, eval, export, inspect, sample, speak, tokenize, tokenizer, train,
+    bench, compare, completions, data, demo, eval, export, inspect, sample, speak, tokenize, tokenizer,
+    train, vocoder,
 };
 use crate::context::CommonArguments;
 
@@ -44,6 +45,9 @@ pub enum Command {
     /// Train and use tokenizers: pictures to codes and back.
     #[command(subcommand)]
     Tokenizer(tokenizer::Command),
+    /// Train vocoders: spectrograms to sound.
+    #[command(subcommand)]
+    Vocoder(vocoder::Command),
     /// Turn pictures or recordings into codes, to train a generator on.
     Tokenize(tokenize::Arguments),
     /// Train a generator on codes.

@@ -12,6 +12,7 @@ use resgen_core::train::checkpoint::{Checkpoints, MODEL_FILE};
 use resgen_core::train::generator::{Generator, GeneratorHeader};
 use resgen_core::train::model_file::{self, ModelFile};
 use resgen_core::train::tokenizer::TokenizerHeader;
+use resgen_core::vocoder::{VocoderHeader, Vocos};
 use resgen_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -141,6 +142,17 @@ pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)
     };
     let header = with_header(path, &file.header, "classifier")?;
     Ok(Some((header, file.tensors)))
+}
+
+/// The vocoder in `path`, a model file or the folder of a run.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] name the file and what is wrong with it.
+pub fn vocoder(path: &Path, device: &Device) -> Result<Vocos> {
+    let path = file_of(path);
+    let file = ModelFile::<Value>::load(&path)?;
+    let header: VocoderHeader = with_header(&path, &file.header, "vocoder")?;
+    Vocos::load(header.vocoder, &file.tensors, device).map_err(|error| Error::file(&path, error))
 }
 
 /// As headers spell them.

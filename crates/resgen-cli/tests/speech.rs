@@ -53,6 +53,41 @@ preview_every = 2
 rate = { warmup = 1 }
 "#;
 
+const VOCODER: &str = r#"
+[data]
+train = "voices/manifest.tsv"
+heldout = "voices/manifest.tsv"
+
+[vocoder]
+segment = 8
+width = 16
+blocks = 1
+
+[losses]
+critics = { channels = 4, periods = [2], resolutions = [256] }
+
+[train]
+steps = 2
+batch = 2
+preview_every = 2
+rate = { warmup = 1 }
+"#;
+
+const OTHER_MELS: &str = r#"
+[vocoder.listener.mel]
+rate = 16000
+stft = { size = 1024, window = 1024, hop = 256, padding = "same" }
+bins = 64
+lowest = 0.0
+highest = 8000.0
+scale = "slaney"
+norm = "slaney"
+strength = "magnitude"
+floor = 1e-5
+
+[losses]
+"#;
+
 const PROMPT: [&str; 4] = ["--prompt", "voices/0.wav", "--prompt-text", "Hello number zero."];
 
 /// A second and a half of a buzz whose pitch is the speaker's.
@@ -203,6 +238,38 @@ fn what_is_spoken_is_judged_by_a_transcriber() {
     judge("cat >/dev/null", &["--protocol", "continuation"]).fails(1, &["transcriber", "6 lines", "0 lines"]);
     // Nobody speaks twice here.
     judge(hears, &[]).fails(1, &["voices", "fewer than two recordings"]);
+}
+
+#[test]
+fn a_vocoder_is_trained_and_makes_the_sound() {
+    let place = trained();
+    place.write("vocoder.toml", VOCODER);
+    let train = |more: &[&'static str]| {
+        place
+            .run(&[&["vocoder", "train", "--config", "vocoder.toml", "--out", "runs/vocoder"], more].concat())
+    };
+    train(&["--set", "vocoder.segment=2"]).fails(2, &["vocoder.toml", "vocoder.segment", "no longer than"]);
+    train(&["--set", "vocoder.widht=2"]).fails(2, &["widht", "did you mean `width`?"]);
+    train(&["--set", "losses.critics.resolutions=[3]"]).fails(2, &["losses.critics.resolutions"]);
+    train(&[]).succeeds();
+    assert_eq!(place.names("runs/vocoder/previews").len(), 1);
+    assert_eq!(place.json(&["inspect", "runs/vocoder"])["header"]["kind"], "vocoder");
+
+    let speak_with = |vocoder: &'static str| {
+        place.run(&speak(&[&["Hello.", "--out", "v.wav", "--vocoder", vocoder], &PROMPT[..]].concat()))
+    };
+    speak_with("runs/vocoder").succeeds();
+    assert!(Sound::open(place.path("v.wav")).unwrap().seconds() > 0.2);
+    speak_with("runs/tokenizer").fails(1, &["expected a vocoder, found a speech-tokenizer"]);
+    speak_with("runs/nothing").fails(1, &["runs/nothing"]);
+    let reconstruct =
+        ["tokenizer", "reconstruct", "runs/tokenizer", "voices", "--count", "2", "--out", "out"];
+    place.run(&[&reconstruct[..], &["--vocoder", "runs/vocoder"]].concat()).succeeds();
+
+    // Of spectrograms that the tokenizer does not make.
+    place.write("other.toml", &VOCODER.replace("[losses]", OTHER_MELS));
+    place.run(&["vocoder", "train", "--config", "other.toml", "--out", "runs/other"]).succeeds();
+    speak_with("runs/other").fails(1, &["bins of spectrograms", "64", "80"]);
 }
 
 #[test]

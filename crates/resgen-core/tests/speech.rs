@@ -28,6 +28,7 @@ use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
 use resgen_core::train::signals::SignalSource;
 use resgen_core::train::speech::SpeechSource;
 use resgen_core::train::tokenizer::TokenizerLearner;
+use resgen_core::vocoder::Vocoder;
 
 const RATE: u32 = 8000;
 /// The words and their tones, in Hz.
@@ -194,7 +195,7 @@ fn a_language_of_three_tones_is_learned_and_spoken() {
     std::fs::write(&part, whole).unwrap();
 
     let generator = generator(cache, tokenizer.clone(), &second);
-    let speaker = Speaker::new(&generator, generator.header.preset).unwrap();
+    let speaker = Speaker::new(&generator, generator.header.preset, Vocoder::default()).unwrap();
     let (mut right, mut all) = (0, 0);
     for number in 0..27usize {
         let words = [number % 3, number / 3 % 3, number / 9];

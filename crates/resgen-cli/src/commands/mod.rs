@@ -16,6 +16,7 @@ pub mod tokenize;
 pub mod tokenizer;
 pub mod train;
 pub mod training;
+pub mod vocoder;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Eval(command) => eval::run(&command, &context),
         Command::Data(command) => data::run(command, &context),
         Command::Tokenizer(command) => tokenizer::run(command, &context),
+        Command::Vocoder(command) => vocoder::run(&command, &context),
         Command::Tokenize(arguments) => tokenize::run(&arguments, &context),
         Command::Train(arguments) => train::run(&arguments, &context),
         Command::Compare(arguments) => compare::run(&arguments, &context),

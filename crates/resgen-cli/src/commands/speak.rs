@@ -12,6 +12,7 @@ use resgen_core::{Error, Result};
 use serde::Serialize;
 
 use super::sample::settings::SettingArguments;
+use super::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model;
 use crate::named::PrecisionArgument;
@@ -58,6 +59,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     #[command(flatten)]
+    vocoder: VocoderArgument,
+    #[command(flatten)]
     precision: PrecisionArgument,
     #[command(flatten)]
     settings: SettingArguments,
@@ -94,10 +97,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let text = said(arguments)?;
     expect_writable(arguments)?;
     let precision = arguments.precision.precision.unwrap_or_default();
-    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
+    let device = context.device()?;
+    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
     let generator = generator.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
-    let speaker = Speaker::new(&generator, preset)?;
+    let speaker = Speaker::new(&generator, preset, arguments.vocoder.load(precision, &device)?)?;
     let begun = Instant::now();
     let prompt = prompt(arguments, &speaker)?;
     let pieces = speaker.pieces(&text, prompt.as_ref(), length)?;

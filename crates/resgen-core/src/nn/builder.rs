@@ -78,14 +78,20 @@ impl Builder {
     /// A `kernel`×`kernel` convolution that keeps (stride 1) or halves (stride 2) the size, with
     /// uniform weights of variance 1/fan-in and zero bias.
     pub fn conv(&mut self, input: usize, output: usize, kernel: usize, stride: usize) -> Conv2d {
-        let padding = (kernel - 1) / 2;
-        let mut layer = Conv2dConfig::new([input, output], [kernel, kernel])
+        self.conv_of([input, output], [kernel; 2], stride)
+    }
+
+    /// As [`Builder::conv`], with a kernel of any height and width; `channels` are those of input and output.
+    pub fn conv_of(&mut self, channels: [usize; 2], kernel: [usize; 2], stride: usize) -> Conv2d {
+        let [lines, columns] = kernel.map(|side| (side - 1) / 2);
+        let mut layer = Conv2dConfig::new(channels, kernel)
             .with_stride([stride, stride])
-            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_padding(PaddingConfig2d::Explicit(lines, columns, lines, columns))
             .with_initializer(Initializer::Zeros)
             .init(&self.device);
-        let fan_in = (input * kernel * kernel) as f32;
-        layer.weight = self.uniform([output, input, kernel, kernel], (3.0 / fan_in).sqrt());
+        let ([input, output], [height, width]) = (channels, kernel);
+        let fan_in = (input * height * width) as f32;
+        layer.weight = self.uniform([output, input, height, width], (3.0 / fan_in).sqrt());
         layer
     }
 

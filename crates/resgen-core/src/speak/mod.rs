@@ -19,7 +19,7 @@ use crate::text::{Pace, sentences, spelled_out};
 use crate::tokenizer::TokenizerConfig;
 use crate::tokenizer::speech::MelAutoencoder;
 use crate::train::generator::Generator;
-use crate::vocoder::GriffinLim;
+use crate::vocoder::Vocoder;
 
 /// Seconds of silence between sentences.
 const PAUSE: f64 = 0.25;
@@ -44,21 +44,32 @@ pub struct Speaker<'a> {
     sampler: Box<dyn Sampler + 'a>,
     listener: Listener,
     pace: Pace,
-    vocoder: GriffinLim,
+    vocoder: Vocoder,
 }
 
 impl<'a> Speaker<'a> {
-    /// With the given sampler settings.
+    /// With the given sampler settings and vocoder.
     ///
     /// # Errors
-    /// [`Error::Argument`] names a setting that is out of range; [`Error::Mismatch`] for a generator that was not made to speak.
-    pub fn new(generator: &'a Generator<AnyNetwork, MelAutoencoder>, preset: Preset) -> Result<Self> {
+    /// [`Error::Argument`] names a setting that is out of range; [`Error::Mismatch`] for a generator that was not made to speak, or a
+    /// vocoder of other spectrograms.
+    pub fn new(
+        generator: &'a Generator<AnyNetwork, MelAutoencoder>,
+        preset: Preset,
+        vocoder: Vocoder,
+    ) -> Result<Self> {
+        vocoder.expect_fits(&generator.tokenizer.config().mel)?;
         let pace = generator.header.pace.filter(|_| generator.header.model.text.is_some());
         let pace =
             pace.ok_or_else(|| Error::mismatch("generator", "one that reads texts", "one that does not"))?;
         let sampler = sampler(&generator.model, generator.tokenizer.books(), preset)?;
         let listener = Listener::new(generator.tokenizer.config().listener())?;
-        Ok(Self { generator, sampler, listener, pace, vocoder: GriffinLim::default() })
+        Ok(Self { generator, sampler, listener, pace, vocoder })
+    }
+
+    /// What makes sound of spectrograms.
+    pub fn vocoder(&self) -> &Vocoder {
+        &self.vocoder
     }
 
     /// Samples a second of what it says.

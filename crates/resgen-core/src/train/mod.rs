@@ -15,6 +15,7 @@ pub mod signals;
 pub mod speech;
 pub mod tokenizer;
 pub mod tokens;
+pub mod vocoder;
 pub mod weights;
 
 use burn::tensor::Tensor;

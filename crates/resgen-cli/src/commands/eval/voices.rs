@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
+use crate::commands::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model;
 use crate::named::{PrecisionArgument, parser};
@@ -82,6 +83,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     #[command(flatten)]
+    vocoder: VocoderArgument,
+    #[command(flatten)]
     precision: PrecisionArgument,
     #[command(flatten)]
     settings: SettingArguments,
@@ -110,11 +113,12 @@ struct Pair<'a> {
 /// Where the model, the recordings or the transcriber cannot serve, or a file cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let set = listen(&arguments.data)?;
-    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, &context.device()?)?;
+    let device = context.device()?;
+    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
     let precision = arguments.precision.precision.unwrap_or_default();
     let generator = generator.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
-    let speaker = Speaker::new(&generator, preset)?;
+    let speaker = Speaker::new(&generator, preset, arguments.vocoder.load(precision, &device)?)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let pairs = pairs(&set, arguments)?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
@@ -125,6 +129,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         "model": fingerprint(&tensors),
         "preset": preset,
         "precision": precision,
+        "vocoder": speaker.vocoder().identity(),
         "protocol": arguments.protocol,
         "given": arguments.given,
         "count": arguments.count,

@@ -18,6 +18,7 @@ use resgen_core::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::commands::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model::{self, AnyTokenizer};
 use crate::progress::TerminalProgress;
@@ -38,7 +39,7 @@ Examples:
 
 Writes DIR/grid.png: the first 16 pictures above their approximations at depth 1, 2, 4, … and the largest.
 PSNR is that of all pictures. With --each the folder can be measured by `resgen eval images`.
-Of speech it writes DIR/original/ and DIR/depth-D/, sounds of the spectrograms themselves and of the approximations, both by Griffin-Lim, and
+Of speech it writes DIR/original/ and DIR/depth-D/, sounds of the spectrograms themselves and of the approximations, both by the same vocoder, and
 texts.tsv with what is said; with --each every depth.")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
@@ -55,6 +56,8 @@ pub struct Arguments {
     /// Take only so many of the pictures, spread evenly over them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
+    #[command(flatten)]
+    vocoder: VocoderArgument,
     /// Write every approximation of the largest depth too, and in samples.json its class, which is the folder it came from.
     #[arg(long)]
     each: bool,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::{SpeechSet, spread};
+use resgen_core::nn::Precision;
 use resgen_core::progress::Progress as _;
 use resgen_core::signal::mel::{Listener, Mel};
 use resgen_core::signal::sound::Sound;
 use resgen_core::tokenizer::SpeechTokenizer;
 use resgen_core::train::preview::doublings;
-use resgen_core::vocoder::GriffinLim;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
@@ -53,6 +53,8 @@ pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context
     let depths = doublings(largest_depth(arguments.depth, tokenizer.books().depth())?);
     let items = items(arguments)?;
     let listener = Listener::new(tokenizer.config().listener())?;
+    let vocoder = arguments.vocoder.load(Precision::F32, &context.device()?)?;
+    vocoder.expect_fits(&tokenizer.config().mel)?;
     let written: Vec<usize> = match arguments.each {
         true => depths.clone(),
         false => depths.last().copied().into_iter().collect(),
@@ -89,7 +91,6 @@ pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context
             }
             sounds.push((original.join(&name), mel));
         }
-        let vocoder = GriffinLim::default();
         sounds.par_iter().try_for_each(|(path, mel)| vocoder.sound(listener.transform(), mel)?.save(path))?;
         progress.step((index * AT_ONCE + few.len()) as u64, "");
     }

@@ -14,6 +14,8 @@ pub use listener::{Listener, ListenerConfig};
 pub(crate) use stft::reflected;
 pub use stft::{Padding, Spectrum, Stft, StftConfig};
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use super::sound::Sound;
@@ -93,6 +95,36 @@ impl MelConfig {
     /// Frames a second.
     pub fn frame_rate(&self) -> f64 {
         f64::from(self.rate) / self.stft.hop as f64
+    }
+
+    /// # Errors
+    /// [`Error::Mismatch`] names the first number in which `found` differs from these spectrograms.
+    pub fn expect_same(&self, found: &Self) -> Result<()> {
+        let differ = |what: &str, expected: &dyn Display, found: &dyn Display| {
+            Err(Error::mismatch(format!("{what} of spectrograms"), expected, found))
+        };
+        let numbers = [
+            ("samples a second", f64::from(self.rate), f64::from(found.rate)),
+            ("samples of a transform", self.stft.size as f64, found.stft.size as f64),
+            ("samples of a window", self.stft.window as f64, found.stft.window as f64),
+            ("samples from frame to frame", self.stft.hop as f64, found.stft.hop as f64),
+            ("bins", self.bins as f64, found.bins as f64),
+            ("lowest frequency", self.lowest, found.lowest),
+            ("highest frequency", self.highest, found.highest),
+        ];
+        for (what, expected, found) in numbers {
+            if expected != found {
+                return differ(what, &expected, &found);
+            }
+        }
+        let kinds = |config: &Self| {
+            let Self { stft, scale, norm, strength, .. } = config;
+            format!("{:?}, {scale:?}, {norm:?}, {strength:?}", stft.padding)
+        };
+        match kinds(self) == kinds(found) {
+            true => Ok(()),
+            false => differ("kind", &kinds(self), &kinds(found)),
+        }
     }
 
     /// # Errors
