@@ -1,7 +1,7 @@
 //! Generators that are told a text: they learn to say it, and samplers keep their promises with texts of any length.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use resgen_core::condition::TextConfig;
+use resgen_core::condition::{Saying, TextConfig};
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
 use resgen_core::model::{ArResgen, Maskgit, Network, NetworkConfig, NetworkKind, Resgen};
 use resgen_core::nn::transformer::TrunkConfig;
@@ -50,6 +50,11 @@ fn said(length: usize, draw: &mut impl FnMut(usize) -> usize) -> (String, Vec<u1
     (letters.iter().map(|&letter| LETTERS[letter]).collect(), codes.collect())
 }
 
+/// A position a letter.
+fn saying(text: &str) -> Saying {
+    Saying { text: text.to_owned(), positions: text.len() }
+}
+
 /// Texts of one length, as batches of speech are.
 fn batch(step: u64) -> TokenBatch {
     let mut rng = stream(1, Purpose::Synthetic, 0, step);
@@ -57,7 +62,12 @@ fn batch(step: u64) -> TokenBatch {
     let length = 3 + draw(MOST - 2);
     let (texts, codes): (Vec<String>, Vec<Vec<u16>>) = (0..BATCH).map(|_| said(length, &mut draw)).unzip();
     let codes = Codes::new(codes.concat(), length, DEPTH, LETTERS.len()).unwrap();
-    TokenBatch { codes, classes: vec![0; BATCH], texts, first: 0 }
+    TokenBatch {
+        codes,
+        classes: vec![0; BATCH],
+        texts: texts.iter().map(|text| saying(text)).collect(),
+        first: 0,
+    }
 }
 
 fn fresh<M: Network>() -> M {
@@ -83,7 +93,7 @@ fn trained<M: Trainable>(steps: u64) -> M {
 fn request(texts: &[&str]) -> Request {
     Request {
         classes: vec![0; texts.len()],
-        texts: texts.iter().map(|&text| text.to_owned()).collect(),
+        texts: texts.iter().map(|&text| saying(text)).collect(),
         positions: Some(texts[0].len()),
         seed: 7,
         ..Request::default()

@@ -127,7 +127,7 @@ fn generator(
         positions: 48,
         speech: Some(SpeechParts {
             pace: Pace::of(spoken.iter().map(|spoken| (&*spoken.text, spoken.spoken))),
-            previewed: vec![(spoken[0].text.clone(), spoken[0].positions)],
+            previewed: vec![(spoken[0].saying(), spoken[0].positions)],
         }),
         tokenizer,
         classes: vec!["all".into()],

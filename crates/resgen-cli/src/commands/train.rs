@@ -133,7 +133,7 @@ fn train_on_speech<M: Trainable>(
     }
     let spoken = cache.spoken();
     let measured: Vec<usize> = spread(spoken.len(), MEASURED).collect();
-    let previewed = spread(spoken.len(), PREVIEWED).map(|at| (spoken[at].text.clone(), spoken[at].positions));
+    let previewed = spread(spoken.len(), PREVIEWED).map(|at| (spoken[at].saying(), spoken[at].positions));
     let parts = GeneratorParts {
         embedding_scales: embedding_scales(tokenizer.books(), &cache.positions(&measured)?)?,
         positions: experiment.model.positions.unwrap_or(MOST_POSITIONS),

@@ -4,7 +4,7 @@ mod class;
 mod text;
 
 pub use class::ClassCondition;
-pub use text::{TextConfig, TextEncoder, TextTokens};
+pub use text::{Saying, TextConfig, TextEncoder, TextTokens};
 
 use burn::tensor::{Device, Int, Tensor};
 
@@ -26,8 +26,8 @@ impl Condition {
 
     /// The same of signals of so many `positions` that say something.
     #[must_use]
-    pub fn saying(self, texts: &[&str], positions: usize) -> Self {
-        let texts = TextTokens::new(texts, positions, &self.labels.device());
+    pub fn saying(self, sayings: &[Saying], positions: usize) -> Self {
+        let texts = TextTokens::new(sayings, positions, &self.labels.device());
         Self { texts: Some(texts), ..self }
     }
 }

@@ -1,6 +1,7 @@
 //! Texts as conditions: their UTF-8 bytes, as ByT5 has them (arXiv 2105.13626), through a small network that is trained along.
 
 use burn::module::{Module, Param};
+use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,8 @@ use crate::error::{Error, Result};
 use crate::nn::Builder;
 use crate::nn::convnext::{ConvNext, Norm};
 use crate::nn::cross::Said;
+use crate::nn::precision::project;
+use crate::text;
 
 /// Stands before every text, and alone where there is none.
 const START: i32 = 256;
@@ -15,6 +18,8 @@ const START: i32 = 256;
 const TOKENS: usize = 257;
 /// Where a text has ended: weights of attention vanish.
 const NOTHING: f32 = -1e9;
+/// How many times as long as usual, or as short, a byte may take.
+const LONGEST: f64 = 6.0;
 /// Texts of a batch are filled up to a multiple of this, so that shapes repeat.
 const STRIDE: usize = 16;
 
@@ -42,41 +47,58 @@ impl TextConfig {
     }
 }
 
+/// What a signal says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saying {
+    /// The text; an empty one says nothing.
+    pub text: String,
+    /// Positions that it is said in, from the first; silence follows.
+    pub positions: usize,
+}
+
+impl Saying {
+    /// Nothing, in so many positions.
+    pub fn nothing(positions: usize) -> Self {
+        Self { text: String::new(), positions }
+    }
+}
+
 /// The texts of a batch on a device.
 #[derive(Clone, Debug)]
 pub struct TextTokens {
     tokens: Tensor<2, Int>, // [B, S]
-    places: Tensor<2>,      // [B, S]
+    times: Tensor<2>,       // [B, S], 0 where there is no text
     nothing: Tensor<2>,     // [B, S]
-    positions: usize,
+    along: Tensor<2>,       // [B, L]
 }
 
 impl TextTokens {
-    /// Texts of signals of so many positions; an empty one says nothing.
-    pub fn new(texts: &[&str], positions: usize, device: &Device) -> Self {
-        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0) + 1;
+    /// What signals of so many positions say.
+    pub fn new(sayings: &[Saying], positions: usize, device: &Device) -> Self {
+        let longest = sayings.iter().map(|saying| saying.text.len()).max().unwrap_or(0) + 1;
         let length = longest.next_multiple_of(STRIDE);
-        let shape = [texts.len(), length];
-        let (mut tokens, mut places, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
-        for text in texts {
-            let count = text.len();
-            let filling = length - count - 1;
+        let shape = [sayings.len(), length];
+        let (mut tokens, mut times, mut nothing, mut along) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for Saying { text, positions: said_in } in sayings {
+            let filling = length - text.len() - 1;
             tokens.push(START);
             tokens.extend(text.bytes().map(i32::from));
             tokens.extend(std::iter::repeat_n(START, filling));
-            // The start is everywhere as near: in the middle.
-            places.push(0.5);
-            places.extend((0..count).map(|at| (at as f32 + 0.5) / count as f32));
-            places.extend(std::iter::repeat_n(0.5, filling));
-            nothing.extend(std::iter::repeat_n(0.0, count + 1));
+            times.push(0.0);
+            times.extend(text::times(text));
+            times.extend(std::iter::repeat_n(0.0, filling));
+            nothing.extend(std::iter::repeat_n(0.0, text.len() + 1));
             nothing.extend(std::iter::repeat_n(NOTHING, filling));
+            let all = (*said_in).max(1) as f32;
+            along.extend((0..positions).map(|position| (position as f32 + 0.5) / all));
         }
-        let floats = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), device);
+        let floats = |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
             tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
-            places: floats(places),
-            nothing: floats(nothing),
-            positions,
+            times: floats(times, shape),
+            nothing: floats(nothing, shape),
+            along: floats(along, [sayings.len(), positions]),
         }
     }
 }
@@ -87,6 +109,7 @@ pub struct TextEncoder {
     table: Param<Tensor<2>>, // [257, w]
     blocks: Vec<ConvNext>,
     norm: Norm,
+    times: Linear, // [w, 1]
 }
 
 impl TextEncoder {
@@ -96,6 +119,7 @@ impl TextEncoder {
             table: builder.normal([TOKENS, width], 0.5),
             blocks: (0..config.layers).map(|_| ConvNext::new(builder, width, config.layers)).collect(),
             norm: Norm::new(builder, width),
+            times: builder.zero_linear(width, 1),
         }
     }
 
@@ -110,11 +134,26 @@ impl TextEncoder {
         let read = |states: Tensor<3>, block: &ConvNext| block.forward(states) * there.clone();
         let states = self.norm.forward(self.blocks.iter().fold(states, read));
         Said {
+            places: self.places(&states, &texts.times),
             states,
-            places: texts.places.clone(),
             nothing: texts.nothing.clone(),
-            positions: texts.positions,
+            along: texts.along.clone(),
         }
+    }
+
+    /// How far along its text each byte is, when every byte takes its usual time, or as many times that as the network has learned. What is
+    /// no text is everywhere as near: in the middle.
+    ///
+    /// # Shapes
+    /// `[B, S, w]`, `[B, S]` → `[B, S]`
+    fn places(&self, states: &Tensor<3>, usual: &Tensor<2>) -> Tensor<2> {
+        let factors: Tensor<2> =
+            (project(&self.times, states.clone()).tanh() * LONGEST.ln()).exp().squeeze_dim(2);
+        let times = usual.clone() * factors;
+        let ends = times.clone().cumsum(1);
+        let all = times.clone().sum_dim(1).clamp_min(1e-6); // [B, 1]
+        let is_text = usual.clone().greater_elem(0.0).float();
+        ((ends - times * 0.5) / all - 0.5) * is_text + 0.5
     }
 }
 
@@ -126,8 +165,13 @@ mod tests {
         TextEncoder::new(&mut Builder::new(1, &Device::flex()), &TextConfig { layers: 2, most: 40 }, 8)
     }
 
+    fn read(texts: &[&str]) -> TextTokens {
+        let saying = |text: &&str| Saying { text: (*text).to_owned(), positions: 3 };
+        TextTokens::new(&texts.iter().map(saying).collect::<Vec<_>>(), 4, &Device::flex())
+    }
+
     fn states(texts: &[&str]) -> Tensor<3> {
-        encoder().forward(&TextTokens::new(texts, 4, &Device::flex())).states
+        encoder().forward(&read(texts)).states
     }
 
     #[test]
@@ -145,7 +189,7 @@ mod tests {
         let difference = (states(&["hello"]) - states(&["hellp"])).abs().sum_dim(2);
         let difference: Vec<f32> = difference.try_into_vec_as().unwrap();
         assert!(difference[5] > 0.0 && difference[2..6].iter().all(|change| *change > 0.0));
-        let tokens = TextTokens::new(&["", "é"], 4, &Device::flex());
+        let tokens = read(&["", "é"]);
         let tokens: Vec<i32> = tokens.tokens.try_into_vec_as().unwrap();
         assert_eq!(tokens[..2], [256, 256]);
         assert_eq!(tokens[16..20], [256, 0xC3, 0xA9, 256]);
@@ -153,11 +197,29 @@ mod tests {
 
     #[test]
     fn places_go_from_the_beginning_to_the_end() {
-        let texts = TextTokens::new(&["abcd", ""], 4, &Device::flex());
-        let places: Vec<f32> = texts.places.try_into_vec_as().unwrap();
-        assert_eq!(places[..5], [0.5, 0.125, 0.375, 0.625, 0.875]);
+        let texts = read(&["abcd", ""]);
+        let places: Vec<f32> = encoder().forward(&texts).places.try_into_vec_as().unwrap();
+        let near =
+            |found: &[f32], expected: &[f32]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near(&places[..6], &[0.5, 0.125, 0.375, 0.625, 0.875, 0.5]), "{places:?}");
+        assert!(places[16..].iter().all(|place| *place == 0.5));
+        // A network that has learned that the second of two letters takes three times as long as the first.
+        let mut slow = encoder();
+        slow.times.weight =
+            Param::from_tensor(Tensor::from_data(TensorData::new(vec![1f32; 8], [8, 1]), &Device::flex()));
+        let states = TensorData::new(
+            [0.0, 0.0, 3f32.ln() / 6f32.ln()].map(|x: f32| [x.atanh() / 8.0; 8]).concat(),
+            [1, 3, 8],
+        );
+        let states = Tensor::from_data(states, &Device::flex());
+        let usual = Tensor::from_data(TensorData::new(vec![0f32, 1.0, 1.0], [1, 3]), &Device::flex());
+        let places: Vec<f32> = slow.places(&states, &usual).try_into_vec_as().unwrap();
+        assert!(near(&places, &[0.5, 0.125, 0.625]), "{places:?}");
         let nothing: Vec<f32> = texts.nothing.try_into_vec_as().unwrap();
         assert_eq!(nothing[..6], [0.0, 0.0, 0.0, 0.0, 0.0, NOTHING]);
         assert_eq!(nothing[16..18], [0.0, NOTHING]);
+        // The text is said in three of four positions.
+        let along: Vec<f32> = texts.along.try_into_vec_as().unwrap();
+        assert_eq!(along[..4], [0.5 / 3.0, 0.5, 2.5 / 3.0, 3.5 / 3.0]);
     }
 }

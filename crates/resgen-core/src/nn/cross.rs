@@ -13,8 +13,9 @@ use super::Builder;
 use super::convnext::Norm;
 use super::precision::project;
 
-/// Logarithm of the sharpness that heads begin with: half weight at about a tenth of the signal from the place.
-const SHARPNESS: f32 = 4.0;
+/// Logarithms of the sharpness that the first and the last head begin with: half weight at a fifth and at a fortieth of the signal from the place.
+/// Wide heads find where a text is said otherwise than expected, sharp ones say what is there.
+const SHARPNESS: [f32; 2] = [3.0, 7.0];
 
 /// What is said about the signals of a batch.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct Said {
     pub places: Tensor<2>,
     /// 0, or where there is nothing a number far below it, `[B, S]`.
     pub nothing: Tensor<2>,
-    /// Positions L of the signals.
-    pub positions: usize,
+    /// How far along each position of the signals is: 0 to 1 while something is said, `[B, L]`.
+    pub along: Tensor<2>,
 }
 
 /// [`Said`] as one block's attention sees it, the same in every step of sampling.
@@ -56,7 +57,7 @@ impl CrossAttention {
             query: builder.linear(width, width),
             hear: builder.linear(said, 2 * width),
             out: builder.zero_linear(width, width),
-            sharpness: builder.parameter([heads], |_, device| Tensor::full([heads], SHARPNESS, device)),
+            sharpness: builder.parameter([heads], |_, device| sharpness(heads, device)),
             heads,
         }
     }
@@ -86,11 +87,11 @@ impl CrossAttention {
     /// # Shapes
     /// → `[B, heads, L, S]`
     fn nearness(&self, said: &Said) -> Tensor<4> {
-        let places = places(said.positions, &said.places.device()).reshape([1, 1, said.positions, 1]);
+        let along: Tensor<4> = said.along.clone().unsqueeze_dims(&[1, 3]); // [B, 1, L, 1]
         let of_said: Tensor<4> = said.places.clone().unsqueeze_dims(&[1, 2]); // [B, 1, 1, S]
         let sharpness = self.sharpness.val().exp().reshape([1, self.heads, 1, 1]);
         let nothing: Tensor<4> = said.nothing.clone().unsqueeze_dims(&[1, 2]);
-        nothing - (places - of_said).square() * sharpness
+        nothing - (along - of_said).square() * sharpness
     }
 
     /// # Shapes
@@ -101,11 +102,12 @@ impl CrossAttention {
     }
 }
 
-/// How far along each of so many positions is.
-fn places(positions: usize, device: &Device) -> Tensor<1> {
-    let values: Vec<f32> =
-        (0..positions).map(|position| (position as f32 + 0.5) / positions as f32).collect();
-    Tensor::from_data(TensorData::new(values, [positions]), device)
+/// What heads begin with, from wide to sharp.
+fn sharpness(heads: usize, device: &Device) -> Tensor<1> {
+    let [wide, sharp] = SHARPNESS;
+    let each = |head: usize| wide + (sharp - wide) * (head as f32 + 0.5) / heads as f32;
+    let values: Vec<f32> = (0..heads).map(each).collect();
+    Tensor::from_data(TensorData::new(values, [heads]), device)
 }
 
 #[cfg(test)]
@@ -126,15 +128,16 @@ mod tests {
 
     fn said(states: Tensor<3>, nothing_from: usize) -> Said {
         let [batch, length, _] = states.dims();
-        let rows = |value: &dyn Fn(usize) -> f32| {
+        let rows_of = |length: usize, value: &dyn Fn(usize) -> f32| {
             let row: Vec<f32> = (0..length).map(value).collect();
             Tensor::from_data(TensorData::new(row.repeat(batch), [batch, length]), &Device::flex())
         };
+        let rows = |value: &dyn Fn(usize) -> f32| rows_of(length, value);
         Said {
             states,
             places: rows(&|at| (at as f32 + 0.5) / nothing_from as f32),
             nothing: rows(&|at| if at < nothing_from { 0.0 } else { -1e9 }),
-            positions: 5,
+            along: rows_of(5, &|at| (at as f32 + 0.5) / 5.0),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Saying};
 use crate::error::{Error, Result};
 use crate::model::NetworkConfig;
 use crate::rvq::{Codebooks, Codes};
@@ -22,7 +22,7 @@ pub struct Request {
     /// The class of each sample.
     pub classes: Vec<usize>,
     /// What each sample says, of generators that speak; of others none.
-    pub texts: Vec<String>,
+    pub texts: Vec<Saying>,
     /// Positions of each sample, where they are not as many as the model has.
     pub positions: Option<usize>,
     /// Seed of everything random.
@@ -51,7 +51,8 @@ impl Request {
         if self.texts.len() != self.classes.len() {
             return Err(Error::mismatch("texts", self.classes.len(), self.texts.len()));
         }
-        match self.texts.iter().map(String::len).max().filter(|longest| *longest > reader.most) {
+        match self.texts.iter().map(|saying| saying.text.len()).max().filter(|longest| *longest > reader.most)
+        {
             Some(longest) => {
                 let reason = format!("one has {longest} bytes, the generator reads at most {}", reader.most);
                 Err(Error::argument("texts", reason))
@@ -74,7 +75,7 @@ impl Request {
         if self.texts.is_empty() {
             return condition;
         }
-        let texts = self.texts.iter().map(String::as_str).chain(std::iter::repeat_n("", copies));
+        let texts = self.texts.iter().cloned().chain(std::iter::repeat_n(Saying::nothing(positions), copies));
         condition.saying(&texts.collect::<Vec<_>>(), positions)
     }
 

@@ -8,6 +8,7 @@ mod prompt;
 
 pub use prompt::Prompt;
 
+use crate::condition::Saying;
 use crate::data::speech::STRIDE;
 use crate::error::{Error, Result};
 use crate::model::AnyNetwork;
@@ -116,7 +117,7 @@ impl<'a> Speaker<'a> {
         let positions = (before + spoken).next_multiple_of(STRIDE);
         let request = Request {
             classes: vec![0],
-            texts: vec![said_after(prompt, piece)],
+            texts: vec![Saying { text: said_after(prompt, piece), positions: before + spoken }],
             positions: Some(positions),
             seed,
             first_index: 0,
@@ -158,7 +159,7 @@ impl<'a> Speaker<'a> {
         let positions = spoken.next_multiple_of(STRIDE);
         let request = Request {
             classes: vec![0],
-            texts: vec![spelled_out(text)],
+            texts: vec![Saying { text: spelled_out(text), positions: spoken }],
             positions: Some(positions),
             seed,
             first_index: 0,

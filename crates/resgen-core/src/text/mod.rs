@@ -4,8 +4,10 @@ mod english;
 mod numbers;
 mod pace;
 mod sentences;
+mod times;
 
 pub use english::spelled_out;
 pub use numbers::numbers_in_words;
 pub use pace::Pace;
 pub use sentences::sentences;
+pub use times::times;

@@ -38,9 +38,14 @@ impl Pace {
     }
 }
 
+/// Whether a mark is heard as a pause.
+pub(super) fn is_pause(mark: char) -> bool {
+    matches!(mark, '.' | ',' | ';' | ':' | '!' | '?' | '—')
+}
+
 fn features(text: &str) -> [f64; FEATURES] {
     let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
-    let pauses = text.chars().filter(|c| matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '—')).count();
+    let pauses = text.chars().filter(|c| is_pause(*c)).count();
     [1.0, letters as f64, text.split_whitespace().count() as f64, pauses as f64]
 }
 

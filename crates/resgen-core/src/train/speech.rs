@@ -101,7 +101,7 @@ impl BatchSource for SpeechSource {
                 Ok(TokenBatch {
                     codes: self.cache.codes(picked)?,
                     classes: vec![0; picked.len()],
-                    texts: picked.iter().map(|&at| self.cache.spoken()[at].text.clone()).collect(),
+                    texts: picked.iter().map(|&at| self.cache.spoken()[at].saying()).collect(),
                     first: part * size,
                 })
             })

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use super::learner::BatchSource;
-use crate::condition::Condition;
+use crate::condition::{Condition, Saying};
 use crate::data::order::Order;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
@@ -15,7 +15,7 @@ pub struct TokenBatch {
     /// The class of each signal.
     pub classes: Vec<usize>,
     /// What each signal says, for generators that speak; for others none.
-    pub texts: Vec<String>,
+    pub texts: Vec<Saying>,
     /// Index of the first signal within its batch; randomness is keyed by it.
     pub first: usize,
 }
@@ -36,9 +36,13 @@ impl TokenBatch {
         if self.texts.is_empty() {
             return condition;
         }
-        let texts = self.texts.iter().zip(dropped);
-        let texts: Vec<&str> = texts.map(|(text, &is_dropped)| if is_dropped { "" } else { text }).collect();
-        condition.saying(&texts, self.codes.positions())
+        let positions = self.codes.positions();
+        let kept = |(saying, &is_dropped): (&Saying, &bool)| match is_dropped {
+            true => Saying::nothing(positions),
+            false => saying.clone(),
+        };
+        let sayings: Vec<Saying> = self.texts.iter().zip(dropped).map(kept).collect();
+        condition.saying(&sayings, positions)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SpeechSet, Utterance};
 use crate::atomic::write_atomically;
+use crate::condition::Saying;
 use crate::data::Problem;
 use crate::data::unreadable::reason_of;
 use crate::digest;
@@ -41,6 +42,13 @@ pub struct Spoken {
     pub positions: usize,
     /// Positions before that silence.
     pub spoken: usize,
+}
+
+impl Spoken {
+    /// What is said, and in how many positions.
+    pub fn saying(&self) -> Saying {
+        Saying { text: self.text.clone(), positions: self.spoken }
+    }
 }
 
 /// What a part says beside its codes.

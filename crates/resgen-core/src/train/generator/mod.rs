@@ -22,6 +22,7 @@ use super::model_file::{ModelFile, Storage};
 use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use super::weights::{Gradient, Weights, added};
+use crate::condition::Saying;
 use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig, Resgen};
 use crate::nn::parameters::{self, NamedTensors};
@@ -61,7 +62,7 @@ pub struct SpeechParts {
     /// How long it takes to say a text.
     pub pace: Pace,
     /// What previews say, and in how many positions.
-    pub previewed: Vec<(String, usize)>,
+    pub previewed: Vec<(Saying, usize)>,
 }
 
 /// A generator in training.
@@ -279,16 +280,16 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
     fn spoken(&self, sampler: &dyn Sampler, speech: &SpeechParts) -> Result<Grid> {
         let tokenizer = &self.parts.tokenizer;
         let mut grid = Grid::new("");
-        for (text, positions) in &speech.previewed {
+        for (saying, positions) in &speech.previewed {
             let request = Request {
                 classes: vec![0],
-                texts: vec![text.clone()],
+                texts: vec![saying.clone()],
                 positions: Some(*positions),
                 seed: self.seed,
                 ..Request::default()
             };
             let pictures = tokenizer.pictures(tokenizer.decode(&sampler.sample(&request)?)?)?;
-            grid = grid.row(text.chars().take(24).collect::<String>(), pictures);
+            grid = grid.row(saying.text.chars().take(24).collect::<String>(), pictures);
         }
         Ok(grid)
     }
