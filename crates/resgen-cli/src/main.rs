@@ -13,6 +13,7 @@ mod named;
 mod output;
 mod progress;
 mod signals;
+mod vocoder;
 
 use std::process::ExitCode;
 

@@ -144,6 +144,14 @@ pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)
     Ok(Some((header, file.tensors)))
 }
 
+/// Whether `path` is the folder of a run, or a file that says that it is a model of resgen; weights that others trained are not.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read.
+pub fn is_one_of_ours(path: &Path) -> Result<bool> {
+    Ok(path.is_dir() || model_file::claims_to_be_one(&std::fs::read(path).map_err(Error::io(path))?))
+}
+
 /// The vocoder in `path`, a model file or the folder of a run.
 ///
 /// # Errors

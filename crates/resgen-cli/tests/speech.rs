@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
+
 use common::Workplace;
 use resgen_core::signal::sound::Sound;
 
@@ -99,6 +101,11 @@ fn buzz(pitch: f64) -> Sound {
     Sound::new(16_000, (0..24_000).map(wave).collect()).unwrap()
 }
 
+/// A file of a vocoder of random weights for the tokenizer's spectrograms (`clamped/…`), or for others (`bent/…`).
+fn vocoder_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../resgen-core/tests/golden/bigvgan").join(name)
+}
+
 fn recordings() -> Workplace {
     let place = Workplace::new();
     let mut lines = "path\ttext\tspeaker\n".to_owned();
@@ -165,6 +172,56 @@ fn texts_become_sounds_in_files_and_streams() {
     assert_eq!(place.json(&made)["recordings"], 2);
     assert_eq!(place.names("out"), ["depth-2", "original", "texts.tsv"]);
     assert_eq!(place.names("out/original"), ["00000.wav", "00001.wav"]);
+
+    // The same spectrograms through a network.
+    let vocoder = vocoder_file("clamped/bigvgan_generator.pt");
+    let vocoder = ["--vocoder", vocoder.to_str().unwrap()];
+    let again = [&["--text-file", "text.txt", "--out", "f.wav"], &PROMPT[..], &vocoder].concat();
+    let other = place.json(&speak(&again));
+    assert_eq!(other["sentences"].as_array().unwrap().len(), 2);
+    assert_ne!(Sound::open(place.path("f.wav")).unwrap(), sound);
+    let made = ["tokenizer", "reconstruct", "runs/voices", "voices", "--count", "2", "--out", "other"];
+    assert_eq!(place.json(&[&made[..], &vocoder].concat())["recordings"], 2);
+    let [searched, made] = ["out", "other"]
+        .map(|folder| Sound::open(place.path(&format!("{folder}/original/00001.wav"))).unwrap());
+    assert_eq!(searched.samples().len(), made.samples().len());
+    assert_ne!(searched, made);
+}
+
+#[test]
+fn a_vocoder_that_cannot_serve_says_why() {
+    let place = trained();
+    let refused = |vocoder: &str, sentence: &[&str]| {
+        let file = ["--vocoder", vocoder];
+        place.run(&speak(&[&["Hello.", "--out", "x.wav"], &file[..]].concat())).fails(1, sentence);
+        let reconstruct = ["tokenizer", "reconstruct", "runs/tokenizer", "voices", "--out", "x"];
+        place.run(&[&reconstruct[..], &file].concat()).fails(1, sentence);
+        let evaluate =
+            ["eval", "speech", "runs/voices", "--data", "voices", "--out", "x", "--transcriber", "cat"];
+        place.run(&[&evaluate[..], &file].concat()).fails(1, sentence);
+        assert!(!place.path("x.wav").exists() && !place.path("x").exists());
+    };
+    let copy = |name: &str, to: &str| {
+        std::fs::create_dir_all(place.path(to).parent().unwrap()).unwrap();
+        std::fs::copy(vocoder_file(name), place.path(to)).unwrap();
+    };
+    refused("gone.pt", &["gone.pt"]);
+    refused("voices", &["voices", "folder"]);
+    copy("clamped/bigvgan_generator.pt", "alone/bigvgan_generator.pt");
+    refused("alone/bigvgan_generator.pt", &["alone/config.json", "no such file"]);
+    place.write("alone/config.json", "{}");
+    refused("alone/bigvgan_generator.pt", &["alone/config.json", "missing field"]);
+    copy("bent/config.json", "alone/config.json");
+    refused("alone/bigvgan_generator.pt", &["bigvgan_generator.pt", "conv_pre", "expected [12"]);
+    copy("clamped/config.json", "alone/config.json");
+    let whole = std::fs::read(place.path("alone/bigvgan_generator.pt")).unwrap();
+    std::fs::write(place.path("alone/bigvgan_generator.pt"), &whole[..whole.len() / 2]).unwrap();
+    refused("alone/bigvgan_generator.pt", &["bigvgan_generator.pt", "damaged or truncated"]);
+    copy("bent/weights.safetensors", "bent/weights.safetensors");
+    copy("bent/config.json", "bent/config.json");
+    refused("bent/weights.safetensors", &["weights.safetensors", "samples a second", "16000", "8000"]);
+    copy("clamped/config.json", "runs/voices/config.json");
+    refused("runs/voices/model.safetensors", &["model.safetensors", "conv_pre"]);
 }
 
 #[test]
@@ -234,6 +291,9 @@ fn what_is_spoken_is_judged_by_a_transcriber() {
     assert_eq!(place.names("judged/spoken").len(), 6);
     let other_way = ["--protocol", "continuation", "--seed", "1"];
     judge(hears, &other_way).fails(1, &["how.json", "spoken in another way"]);
+    let file = vocoder_file("clamped/weights.safetensors");
+    let other_vocoder = ["--protocol", "continuation", "--vocoder", file.to_str().unwrap()];
+    judge(hears, &other_vocoder).fails(1, &["how.json", "spoken in another way"]);
     judge("false", &["--protocol", "continuation"]).fails(2, &["--transcriber", "`false`", "exit status: 1"]);
     judge("cat >/dev/null", &["--protocol", "continuation"]).fails(1, &["transcriber", "6 lines", "0 lines"]);
     // Nobody speaks twice here.
@@ -269,7 +329,7 @@ fn a_vocoder_is_trained_and_makes_the_sound() {
     // Of spectrograms that the tokenizer does not make.
     place.write("other.toml", &VOCODER.replace("[losses]", OTHER_MELS));
     place.run(&["vocoder", "train", "--config", "other.toml", "--out", "runs/other"]).succeeds();
-    speak_with("runs/other").fails(1, &["bins of spectrograms", "64", "80"]);
+    speak_with("runs/other").fails(1, &["bins of the vocoder's spectrograms", "64", "80"]);
 }
 
 #[test]

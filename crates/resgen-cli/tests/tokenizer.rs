@@ -47,6 +47,8 @@ fn a_tokenizer_is_trained_inspected_and_used() {
     assert_eq!(classes, ["lion", "lion", "zebra", "zebra"]);
     let many = [&reconstruct[..], &["--count", "13"]].concat();
     place.run(&many).fails(2, &["--count: expected at most 12", "found 13"]);
+    let spoken = [&reconstruct[..], &["--vocoder", "bigvgan_generator.pt"]].concat();
+    place.run(&spoken).fails(2, &["--vocoder: the tokenizer is one of pictures"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use resgen_core::train::model_file::ModelFile;
 use resgen_core::train::run::{self, Outcome, RunContext};
 use resgen_core::train::signals::SignalSource;
 use resgen_core::train::vocoder::{VocoderExperiment, VocoderLearner};
-use resgen_core::vocoder::{VocoderHeader, Vocos};
+use resgen_core::vocoder::{Vocoder, VocoderHeader, Vocos};
 
 const RATE: u32 = 8000;
 
@@ -139,7 +139,8 @@ fn spectrograms_of_another_kind_are_refused() {
     other.mel.stft.hop = 64;
     let listener = Listener::new(other).unwrap();
     let mel = listener.mel(&buzz(180.0)).unwrap();
-    let refused = vocos.sound(listener.transform(), &mel).unwrap_err().to_string();
+    let vocoder = Vocoder::Vocos(Box::new(vocos));
+    let refused = vocoder.sound(listener.transform(), &mel).unwrap_err().to_string();
     assert!(
         refused.contains("frame to frame") && refused.contains("32") && refused.contains("64"),
         "{refused}"

@@ -25,6 +25,7 @@ pub mod quantizer;
 pub mod reference;
 pub mod sampling;
 mod scratch;
+pub mod snake;
 
 pub use operation::Operation;
 

@@ -44,6 +44,8 @@ pub enum Operation {
     ChooseComponents,
     /// [`crate::sampling::reveal_counts`]
     RevealCounts,
+    /// [`crate::snake::anti_aliased_snake`]
+    AntiAliasedSnake,
 }
 
 /// Those that compute by their references wherever they run.
@@ -51,7 +53,7 @@ static SWITCHED_OFF: OnceLock<HashSet<Operation>> = OnceLock::new();
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::GeluTanh,
         Self::ModulatedNorm,
         Self::Affine,
@@ -69,6 +71,7 @@ impl Operation {
         Self::Embed,
         Self::ChooseComponents,
         Self::RevealCounts,
+        Self::AntiAliasedSnake,
     ];
 
     /// Makes the given operations compute by their references from now on, to find out what their bodies bring. It counts only
@@ -96,6 +99,7 @@ impl Operation {
             Self::Convolve | Self::GroupNorm | Self::Features | Self::LogLikelihood => true,
             Self::AttendNext | Self::PosteriorMass | Self::SquareSum | Self::AdamW => false,
             Self::Quantize | Self::Embed | Self::ChooseComponents | Self::RevealCounts => false,
+            Self::AntiAliasedSnake => false,
         }
     }
 
@@ -125,6 +129,7 @@ impl fmt::Display for Operation {
             Self::Embed => "embed",
             Self::ChooseComponents => "choose-components",
             Self::RevealCounts => "reveal-counts",
+            Self::AntiAliasedSnake => "anti-aliased-snake",
         })
     }
 }

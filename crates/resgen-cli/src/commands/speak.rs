@@ -12,11 +12,11 @@ use resgen_core::{Error, Result};
 use serde::Serialize;
 
 use super::sample::settings::SettingArguments;
-use super::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model;
 use crate::named::PrecisionArgument;
 use crate::progress::TerminalProgress;
+use crate::vocoder::VocoderArgument;
 
 /// Arguments of `speak`.
 #[derive(Debug, clap::Args)]
@@ -100,8 +100,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
     let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
     let generator = generator.in_precision(precision);
+    let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
-    let speaker = Speaker::new(&generator, preset, arguments.vocoder.load(precision, &device)?)?;
+    let speaker = Speaker::new(&generator, preset, vocoder)?;
     let begun = Instant::now();
     let prompt = prompt(arguments, &speaker)?;
     let pieces = speaker.pieces(&text, prompt.as_ref(), length)?;

@@ -1,20 +1,16 @@
-//! `vocoder train`, and vocoders that other commands are given.
+//! `vocoder train`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use resgen_core::data::speech::{Segments, SoundPiece};
 use resgen_core::data::{BatchOptions, CacheLimit, Loader};
-use resgen_core::nn::Precision;
 use resgen_core::train::preview;
 use resgen_core::train::signals::SignalSource;
 use resgen_core::train::vocoder::{VocoderExperiment, VocoderLearner};
-use resgen_core::vocoder::Vocoder;
 
 use crate::commands::training::{TrainingArguments, listen};
 use crate::context::Context;
-use crate::model;
 
 /// How many held-out pieces the previews show.
 const PREVIEWED: usize = 6;
@@ -36,27 +32,6 @@ Examples:
   resgen speak runs/voices \"Hello there.\" --vocoder runs/vocoder --out hello.wav
 
 Ctrl-C writes a checkpoint and ends the program; a second one ends it at once.";
-
-/// Which vocoder makes the sound.
-#[derive(Debug, clap::Args)]
-pub struct VocoderArgument {
-    /// A vocoder that makes the sound: its model file, or the folder of its run. Griffin and Lim's method, which needs none, where it is left out.
-    #[arg(long, value_name = "MODEL")]
-    vocoder: Option<PathBuf>,
-}
-
-impl VocoderArgument {
-    /// The vocoder.
-    ///
-    /// # Errors
-    /// As [`model::vocoder`].
-    pub fn load(&self, precision: Precision, device: &Device) -> resgen_core::Result<Vocoder> {
-        match &self.vocoder {
-            None => Ok(Vocoder::default()),
-            Some(path) => Ok(Vocoder::Vocos(Box::new(model::vocoder(path, device)?.in_precision(precision)))),
-        }
-    }
-}
 
 /// Does what is asked about vocoders.
 ///

@@ -12,8 +12,8 @@ use burn::tensor::{Device, Slice, Tensor, TensorData};
 use resgen_kernels::convolve;
 
 use super::resize::{InceptionResize, SIDE};
-use super::weights::NamedWeights;
 use crate::error::Result;
+use crate::nn::NamedWeights;
 
 /// Added to variances by TensorFlow's norms.
 const EPSILON: f64 = 1e-3;

@@ -11,8 +11,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_kernels::convolve;
 
-use super::weights::NamedWeights;
 use crate::error::{Error, Result};
+use crate::nn::NamedWeights;
 
 /// The convolutions of each stage, by their indices in torchvision's `vgg16().features`.
 const STAGES: [&[usize]; 5] = [&[0, 2], &[5, 7], &[10, 12, 14], &[17, 19, 21], &[24, 26, 28]];

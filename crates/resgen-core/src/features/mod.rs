@@ -5,7 +5,6 @@ mod extractor;
 mod inception;
 mod lpips;
 mod resize;
-mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig, ClassifierFeatures};
 pub use extractor::{ClassifierHeader, ClassifierKind, Extractor, ExtractorIdentity, Seen};

@@ -5,6 +5,7 @@ pub mod builder;
 pub mod conv;
 pub mod convnext;
 pub mod cross;
+mod named_weights;
 pub mod parameters;
 pub mod precision;
 pub mod pretrained;
@@ -12,5 +13,6 @@ pub mod stack;
 pub mod transformer;
 
 pub use builder::Builder;
+pub(crate) use named_weights::NamedWeights;
 pub use precision::Precision;
 pub use resgen_kernels::{Operation, instructions};

@@ -59,7 +59,7 @@ impl<'a> Speaker<'a> {
         preset: Preset,
         vocoder: Vocoder,
     ) -> Result<Self> {
-        vocoder.expect_fits(&generator.tokenizer.config().mel)?;
+        vocoder.check(&generator.tokenizer.config().mel)?;
         let pace = generator.header.pace.filter(|_| generator.header.model.text.is_some());
         let pace =
             pace.ok_or_else(|| Error::mismatch("generator", "one that reads texts", "one that does not"))?;

@@ -1,24 +1,33 @@
 //! From spectrograms to sound.
 
+mod bigvgan;
 mod griffin_lim;
 mod vocos;
 
+use std::path::Path;
+
+use burn::tensor::Device;
+use rayon::prelude::*;
+
+pub use bigvgan::{BigVgan, BigVganConfig};
 pub use griffin_lim::{GriffinLim, Phases};
 pub use vocos::{
     Critics, CriticsConfig, Fourier, Judgement, LogMels, VocoderHeader, VocoderKind, Vocos, VocosConfig,
     VocosNetwork,
 };
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::nn::Precision;
 use crate::signal::mel::{Mel, MelConfig, MelTransform};
 use crate::signal::sound::Sound;
 
-/// Any of the vocoders.
-#[derive(Clone, Debug)]
+/// What makes sound of spectrograms.
 pub enum Vocoder {
-    /// Without weights.
+    /// A search, for spectrograms of any kind.
     GriffinLim(GriffinLim),
-    /// Trained here.
+    /// A network, for the spectrograms that it was trained on.
+    BigVgan(Box<BigVgan>),
+    /// One that was trained here, likewise.
     Vocos(Box<Vocos>),
 }
 
@@ -29,31 +38,77 @@ impl Default for Vocoder {
 }
 
 impl Vocoder {
-    /// Tells it from others.
+    /// Loads a vocoder's weights: those of a BigVGAN, with its `config.json` in the same folder.
+    ///
+    /// # Errors
+    /// As [`BigVgan::load`].
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Ok(Self::BigVgan(Box::new(BigVgan::load(path, device)?)))
+    }
+
+    /// What it is, with a hash of its weights where it has some.
     pub fn identity(&self) -> String {
         match self {
-            Self::GriffinLim(search) => format!("griffin-lim {search:?}"),
-            Self::Vocos(vocos) => format!("vocos {}", vocos.fingerprint()),
+            Self::GriffinLim(_) => "griffin-lim".into(),
+            Self::BigVgan(network) => format!("bigvgan {}", network.fingerprint()),
+            Self::Vocos(network) => format!("vocos {}", network.fingerprint()),
         }
     }
 
-    /// # Errors
-    /// [`crate::Error::Mismatch`] where it was made for other spectrograms.
-    pub fn expect_fits(&self, mel: &MelConfig) -> Result<()> {
+    /// With convolutions in this precision, where there are any.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Self {
         match self {
-            Self::GriffinLim(_) => Ok(()),
-            Self::Vocos(vocos) => vocos.config().listener.mel.expect_same(mel),
+            Self::GriffinLim(search) => Self::GriffinLim(search),
+            Self::BigVgan(network) => Self::BigVgan(Box::new(network.in_precision(precision))),
+            Self::Vocos(network) => Self::Vocos(Box::new(network.in_precision(precision))),
+        }
+    }
+
+    /// The spectrograms that it was made for; none where any will do.
+    fn mel(&self) -> Option<MelConfig> {
+        match self {
+            Self::GriffinLim(_) => None,
+            Self::BigVgan(network) => Some(network.config().mel()),
+            Self::Vocos(network) => Some(network.config().listener.mel.clone()),
+        }
+    }
+
+    /// Makes sure that it was made for such spectrograms.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] names what is different and both values: `mel` is what is expected, the vocoder's is what was found.
+    pub fn check(&self, mel: &MelConfig) -> Result<()> {
+        match self.mel().and_then(|own| mel.first_difference(&own)) {
+            Some((what, [expected, found])) => {
+                Err(Error::mismatch(format!("{what} of the vocoder's spectrograms"), expected, found))
+            }
+            None => Ok(()),
         }
     }
 
     /// The sound of a spectrogram, as long as its frames are.
     ///
     /// # Errors
-    /// As [`Vocoder::expect_fits`]; [`crate::Error::Argument`] for values that are no numbers, [`crate::Error::Device`].
+    /// As [`Vocoder::check`]; [`Error::Argument`] for a spectrogram with values that are no numbers.
     pub fn sound(&self, transform: &MelTransform, mel: &Mel) -> Result<Sound> {
+        self.check(transform.config())?;
         match self {
             Self::GriffinLim(search) => search.sound(transform, mel),
-            Self::Vocos(vocos) => vocos.sound(transform, mel),
+            Self::BigVgan(network) => network.sound(mel),
+            Self::Vocos(network) => network.sound(transform, mel),
+        }
+    }
+
+    /// The sounds of several spectrograms. Searches go side by side; a network works on one with all threads.
+    ///
+    /// # Errors
+    /// As [`Vocoder::sound`].
+    pub fn sounds(&self, transform: &MelTransform, mels: &[Mel]) -> Result<Vec<Sound>> {
+        let sound = |mel| self.sound(transform, mel);
+        match self {
+            Self::GriffinLim(_) => mels.par_iter().map(sound).collect(),
+            Self::BigVgan(_) | Self::Vocos(_) => mels.iter().map(sound).collect(),
         }
     }
 }

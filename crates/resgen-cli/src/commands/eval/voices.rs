@@ -27,11 +27,11 @@ use serde_json::{Value, json};
 
 use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
-use crate::commands::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model;
 use crate::named::{PrecisionArgument, parser};
 use crate::progress::TerminalProgress;
+use crate::vocoder::VocoderArgument;
 
 /// What of a recording is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +117,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
     let precision = arguments.precision.precision.unwrap_or_default();
     let generator = generator.in_precision(precision);
+    let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);
-    let speaker = Speaker::new(&generator, preset, arguments.vocoder.load(precision, &device)?)?;
+    let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let pairs = pairs(&set, arguments)?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));

@@ -18,10 +18,10 @@ use resgen_core::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::commands::vocoder::VocoderArgument;
 use crate::context::Context;
 use crate::model::{self, AnyTokenizer};
 use crate::progress::TerminalProgress;
+use crate::vocoder::VocoderArgument;
 
 /// Pictures that are coded at once.
 const BATCH: usize = 16;
@@ -39,7 +39,7 @@ Examples:
 
 Writes DIR/grid.png: the first 16 pictures above their approximations at depth 1, 2, 4, … and the largest.
 PSNR is that of all pictures. With --each the folder can be measured by `resgen eval images`.
-Of speech it writes DIR/original/ and DIR/depth-D/, sounds of the spectrograms themselves and of the approximations, both by the same vocoder, and
+Of speech it writes DIR/original/ and DIR/depth-D/, sounds of the spectrograms themselves and of the approximations, both by the vocoder, and
 texts.tsv with what is said; with --each every depth.")]
 pub struct Arguments {
     /// A tokenizer: its model file, or the folder of its run.
@@ -56,11 +56,11 @@ pub struct Arguments {
     /// Take only so many of the pictures, spread evenly over them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    #[command(flatten)]
-    vocoder: VocoderArgument,
     /// Write every approximation of the largest depth too, and in samples.json its class, which is the folder it came from.
     #[arg(long)]
     each: bool,
+    #[command(flatten)]
+    vocoder: VocoderArgument,
 }
 
 /// What was made.
@@ -87,8 +87,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let device = context.device()?;
     let tokenizer = match model::any_tokenizer(&arguments.model, &device)? {
         AnyTokenizer::Image(tokenizer) => tokenizer,
-        AnyTokenizer::Speech(tokenizer) => return speech::run(arguments, &tokenizer, context),
+        AnyTokenizer::Speech(tokenizer) => return speech::run(arguments, &tokenizer, &device, context),
     };
+    if arguments.vocoder.vocoder.is_some() {
+        return Err(Error::argument("--vocoder", "the tokenizer is one of pictures").into());
+    }
     let depths = doublings(largest_depth(arguments.depth, tokenizer.config().depth)?);
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
     let files = files(&arguments.pictures, arguments.count)?;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use rayon::prelude::*;
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::{SpeechSet, spread};
-use resgen_core::nn::Precision;
 use resgen_core::progress::Progress as _;
 use resgen_core::signal::mel::{Listener, Mel};
 use resgen_core::signal::sound::Sound;
@@ -49,12 +49,16 @@ struct Item {
 ///
 /// # Errors
 /// Where a recording cannot be read, the depth is out of range, or the folder cannot be written.
-pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context) -> anyhow::Result<()> {
+pub fn run(
+    arguments: &Arguments,
+    tokenizer: &SpeechTokenizer,
+    device: &Device,
+    context: &Context,
+) -> anyhow::Result<()> {
     let depths = doublings(largest_depth(arguments.depth, tokenizer.books().depth())?);
     let items = items(arguments)?;
     let listener = Listener::new(tokenizer.config().listener())?;
-    let vocoder = arguments.vocoder.load(Precision::F32, &context.device()?)?;
-    vocoder.expect_fits(&tokenizer.config().mel)?;
+    let vocoder = arguments.vocoder.load(&tokenizer.config().mel, device)?;
     let written: Vec<usize> = match arguments.each {
         true => depths.clone(),
         false => depths.last().copied().into_iter().collect(),
@@ -75,7 +79,7 @@ pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context
             heard.map_err(|error| Error::file(&item.path, error))
         });
         let mels: Vec<Mel> = mels.collect::<Result<_>>()?;
-        let mut sounds: Vec<(PathBuf, Mel)> = Vec::new();
+        let (mut paths, mut shown): (Vec<PathBuf>, Vec<Mel>) = Default::default();
         for (place, mel) in mels.into_iter().enumerate() {
             let name = format!("{:05}.wav", index * AT_ONCE + place);
             let codes = tokenizer.encode_mel(&mel, 1)?;
@@ -86,12 +90,15 @@ pub fn run(arguments: &Arguments, tokenizer: &SpeechTokenizer, context: &Context
                 let pairs = mel.values.iter().zip(&decoded.values);
                 *sum += pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
                 if written.contains(&depth) {
-                    sounds.push((folder_of(depth).join(&name), decoded));
+                    paths.push(folder_of(depth).join(&name));
+                    shown.push(decoded);
                 }
             }
-            sounds.push((original.join(&name), mel));
+            paths.push(original.join(&name));
+            shown.push(mel);
         }
-        sounds.par_iter().try_for_each(|(path, mel)| vocoder.sound(listener.transform(), mel)?.save(path))?;
+        let sounds = vocoder.sounds(listener.transform(), &shown)?;
+        paths.par_iter().zip(&sounds).try_for_each(|(path, sound)| sound.save(path))?;
         progress.step((index * AT_ONCE + few.len()) as u64, "");
     }
     progress.end();

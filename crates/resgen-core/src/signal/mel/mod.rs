@@ -14,8 +14,6 @@ pub use listener::{Listener, ListenerConfig};
 pub(crate) use stft::reflected;
 pub use stft::{Padding, Spectrum, Stft, StftConfig};
 
-use std::fmt::Display;
-
 use serde::{Deserialize, Serialize};
 
 use super::sound::Sound;
@@ -97,34 +95,27 @@ impl MelConfig {
         f64::from(self.rate) / self.stft.hop as f64
     }
 
-    /// # Errors
-    /// [`Error::Mismatch`] names the first number in which `found` differs from these spectrograms.
-    pub fn expect_same(&self, found: &Self) -> Result<()> {
-        let differ = |what: &str, expected: &dyn Display, found: &dyn Display| {
-            Err(Error::mismatch(format!("{what} of spectrograms"), expected, found))
-        };
-        let numbers = [
-            ("samples a second", f64::from(self.rate), f64::from(found.rate)),
-            ("samples of a transform", self.stft.size as f64, found.stft.size as f64),
-            ("samples of a window", self.stft.window as f64, found.stft.window as f64),
-            ("samples from frame to frame", self.stft.hop as f64, found.stft.hop as f64),
-            ("bins", self.bins as f64, found.bins as f64),
-            ("lowest frequency", self.lowest, found.lowest),
-            ("highest frequency", self.highest, found.highest),
+    /// The first number in which another config differs: what it is, here and there.
+    pub fn first_difference(&self, other: &Self) -> Option<(&'static str, [String; 2])> {
+        fn both<T: std::fmt::Debug>(here: &T, there: &T) -> [String; 2] {
+            [format!("{here:?}"), format!("{there:?}")]
+        }
+        let (here, there) = (&self.stft, &other.stft);
+        let all = [
+            ("samples a second", both(&self.rate, &other.rate)),
+            ("bins", both(&self.bins, &other.bins)),
+            ("samples from frame to frame (hop)", both(&here.hop, &there.hop)),
+            ("samples of a transform (size)", both(&here.size, &there.size)),
+            ("samples of the window", both(&here.window, &there.window)),
+            ("padding", both(&here.padding, &there.padding)),
+            ("lowest frequency", both(&self.lowest, &other.lowest)),
+            ("highest frequency", both(&self.highest, &other.highest)),
+            ("mel scale", both(&self.scale, &other.scale)),
+            ("norm of the filters", both(&self.norm, &other.norm)),
+            ("strength", both(&self.strength, &other.strength)),
+            ("floor", both(&self.floor, &other.floor)),
         ];
-        for (what, expected, found) in numbers {
-            if expected != found {
-                return differ(what, &expected, &found);
-            }
-        }
-        let kinds = |config: &Self| {
-            let Self { stft, scale, norm, strength, .. } = config;
-            format!("{:?}, {scale:?}, {norm:?}, {strength:?}", stft.padding)
-        };
-        match kinds(self) == kinds(found) {
-            true => Ok(()),
-            false => differ("kind", &kinds(self), &kinds(found)),
-        }
+        all.into_iter().find(|(_, [here, there])| here != there)
     }
 
     /// # Errors

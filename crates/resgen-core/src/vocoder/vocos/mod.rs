@@ -66,12 +66,11 @@ impl Vocos {
         &self.config
     }
 
-    /// The sound of a spectrogram, as long as its frames are.
+    /// The sound of a spectrogram such as the network was trained on, as long as its frames are.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a spectrogram of another kind, [`Error::Device`].
+    /// [`Error::Device`]; [`Error::Argument`] for values that are no numbers.
     pub fn sound(&self, transform: &MelTransform, mel: &Mel) -> Result<Sound> {
-        self.config.listener.mel.expect_same(transform.config())?;
         let frames = mel.frames();
         if frames == 0 {
             return Sound::new(transform.config().rate, Vec::new());
