@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use resgen_core::features::ClassifierHeader;
-use resgen_core::model::Stored;
+use resgen_core::model::{NetworkConfig, Stored};
 use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::tokenizer::speech::MelAutoencoder;
 use resgen_core::tokenizer::{Autoencode, ImageTokenizer, SpeechTokenizer, Tokenizer};
@@ -103,28 +103,53 @@ pub fn generator_and_tensors<M: Stored>(
     path: &Path,
     device: &Device,
 ) -> Result<(Generator<M>, NamedTensors)> {
-    generator_of(path, GENERATOR, device)
+    generator_of(path, GENERATOR, |_| Ok(()), device)
 }
 
-/// As [`generator_and_tensors`], of a generator that speaks.
+/// As [`generator_and_tensors`], of a generator that speaks. `encoder` is the folder of its frozen text encoder, where that is not the one that the file
+/// names.
 ///
 /// # Errors
-/// As [`generator`].
+/// As [`generator`], and [`Error::File`] for an encoder that it was not trained with.
 pub fn speech_generator<M: Stored>(
     path: &Path,
+    encoder: Option<&Path>,
     device: &Device,
 ) -> Result<(Generator<M, MelAutoencoder>, NamedTensors)> {
-    generator_of(path, SPEECH_GENERATOR, device)
+    let place_encoder = |model: &mut NetworkConfig| {
+        let named = model.text.as_mut().and_then(|text| text.encoder.as_mut());
+        match (named, encoder) {
+            (Some(named), Some(folder)) => named.folder = folder.to_owned(),
+            (Some(named), None) if !named.folder.is_dir() => {
+                let reason =
+                    "the text encoder that it was trained with is not there; --text-encoder names its folder";
+                return Err(Error::file(&named.folder, reason));
+            }
+            (None, Some(folder)) => {
+                return Err(Error::file(
+                    folder,
+                    "it was not trained with a frozen text encoder, and needs none",
+                ));
+            }
+            (_, None) => {}
+        }
+        Ok(())
+    };
+    generator_of(path, SPEECH_GENERATOR, place_encoder, device)
 }
 
+/// `change` is applied to what the file says of the network before that is built.
 fn generator_of<M: Stored, A: Autoencode>(
     path: &Path,
     kind: &str,
+    change: impl FnOnce(&mut NetworkConfig) -> Result<()>,
     device: &Device,
 ) -> Result<(Generator<M, A>, NamedTensors)> {
     let path = file_of(path);
     let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
-    let file = ModelFile { header: with_header(&path, &header, kind)?, tensors };
+    let mut header: GeneratorHeader<A::Config> = with_header(&path, &header, kind)?;
+    change(&mut header.model).map_err(|error| Error::file(&path, error))?;
+    let file = ModelFile { header, tensors };
     let generator = Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))?;
     Ok((generator, file.tensors))
 }

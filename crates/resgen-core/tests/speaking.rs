@@ -1,9 +1,11 @@
-//! Generators that are told a text: they learn to say it, and samplers keep their promises with texts of any length.
+//! Generators that are told a text: they learn to say it, and samplers keep their promises with texts of any length, whoever reads them.
+
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use resgen_core::condition::{Saying, TextConfig};
 use resgen_core::head::{MixtureConfig, MixtureLoss, ScaleKind};
-use resgen_core::model::{ArResgen, Maskgit, Network, NetworkConfig, NetworkKind, Resgen};
+use resgen_core::model::{ArResgen, Maskgit, Network, NetworkConfig, NetworkKind, Resgen, RqTransformer};
 use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, index_below, stream};
@@ -20,18 +22,30 @@ const MOST: usize = 6;
 const DEPTH: usize = 2;
 const BATCH: usize = 32;
 
-fn config(kind: NetworkKind) -> NetworkConfig {
+/// Texts are read by a network of their own.
+fn learned() -> TextConfig {
+    TextConfig { layers: 1, most: MOST, encoder: None }
+}
+
+/// Texts are read by a frozen encoder, one that knows nothing: `peers/text/make_golden.py` drew its weights.
+fn frozen(layers: usize) -> TextConfig {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/t5/gated");
+    let config = TextConfig { layers, most: MOST, encoder: Some(folder) };
+    config.with(config.load(&Device::flex()).unwrap().as_deref())
+}
+
+fn config(kind: NetworkKind, text: TextConfig) -> NetworkConfig {
     NetworkConfig {
         kind,
         trunk: TrunkConfig { width: 32, layers: 2, heads: 2 },
         head: MixtureConfig { components: 12, rank: 2, scale: ScaleKind::Vector, loss: MixtureLoss::Nll },
-        depth_layers: 0,
+        depth_layers: usize::from(kind == NetworkKind::RqTransformer),
         positions: MOST,
         depth: DEPTH,
         latent: 2,
         vocabulary: LETTERS.len(),
         classes: 1,
-        text: Some(TextConfig { layers: 1, most: MOST }),
+        text: Some(text),
         embedding_scales: vec![1.0, 0.5, 1.3],
     }
 }
@@ -70,16 +84,17 @@ fn batch(step: u64) -> TokenBatch {
     }
 }
 
-fn fresh<M: Network>() -> M {
-    M::new(&mut Builder::new(3, &Device::flex()), config(M::KIND))
+fn fresh<M: Network>(text: TextConfig) -> M {
+    let encoder = text.load(&Device::flex()).unwrap();
+    M::new(&mut Builder::new(3, &Device::flex()), config(M::KIND, text)).reading_with(encoder)
 }
 
-fn trained<M: Trainable>(steps: u64) -> M {
+fn trained<M: Trainable>(text: TextConfig, steps: u64) -> M {
     let (workers, books) = (Workers::new(1).unwrap(), books());
     let schedule = MaskingSchedule::Cosine;
     let objective = Objective { schedule, condition_dropout: 0.1, target_noise: 0.1, seed: 2 };
     let mut weights =
-        Weights::new(fresh::<M>(), OptimizerConfig { average_decay: 0.98, ..Default::default() });
+        Weights::new(fresh::<M>(text), OptimizerConfig { average_decay: 0.98, ..Default::default() });
     for step in 0..steps {
         let masters = weights.model().clone().train();
         let scored = objective.score(&masters, &books, step, &batch(step));
@@ -124,17 +139,51 @@ fn share_said<M: Trainable>(model: &M) -> f64 {
 fn generators_learn_to_say_what_they_are_told() {
     // Chance is a third. The letter of a position is the one at its place in the text.
     for (kind, share) in [
-        (NetworkKind::Maskgit, share_said(&trained::<Maskgit>(250))),
-        (NetworkKind::Resgen, share_said(&trained::<Resgen>(500))),
-        (NetworkKind::ArResgen, share_said(&trained::<ArResgen>(400))),
+        (NetworkKind::Maskgit, share_said(&trained::<Maskgit>(learned(), 250))),
+        (NetworkKind::Resgen, share_said(&trained::<Resgen>(learned(), 500))),
+        (NetworkKind::ArResgen, share_said(&trained::<ArResgen>(learned(), 400))),
     ] {
         assert!(share > 0.8, "{}: {share}", kind.name());
     }
 }
 
 #[test]
+fn a_generator_learns_to_say_what_a_frozen_encoder_reads() {
+    for layers in [0, 1] {
+        let share = share_said(&trained::<Maskgit>(frozen(layers), 250));
+        assert!(share > 0.8, "{layers} layers: {share}");
+    }
+}
+
+/// A few steps, so that texts are heard at all.
+fn speaks<M: Trainable>() {
+    let (model, books) = (trained::<M>(frozen(0), 5), books());
+    // Of the encoder's 24 coordinates each has a vector; the encoder itself is no part of what is trained and kept.
+    let of_texts: Vec<_> = parameters::names_and_shapes(&model)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("texts."))
+        .collect();
+    let expected =
+        [("texts.table", vec![24, 32]), ("texts.norm.gain", vec![32]), ("texts.norm.bias", vec![32])];
+    assert_eq!(of_texts, expected.map(|(name, shape)| (name.to_owned(), shape)));
+    let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
+    let positions = Some(5);
+    let alone = sampler.sample(&Request { positions, ..request(&["abcab"]) }).unwrap();
+    let beside = sampler.sample(&Request { positions, ..request(&["abcab", "é"]) }).unwrap();
+    assert_eq!(alone.signal(0), beside.signal(0));
+}
+
+#[test]
+fn all_kinds_of_generators_hear_a_frozen_encoder() {
+    speaks::<Resgen>();
+    speaks::<Maskgit>();
+    speaks::<ArResgen>();
+    speaks::<RqTransformer>();
+}
+
+#[test]
 fn a_sample_is_the_same_beside_a_longer_text() {
-    let (model, books) = (trained::<Resgen>(20), books());
+    let (model, books) = (trained::<Resgen>(learned(), 20), books());
     let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
     let positions = Some(5);
     let alone = sampler.sample(&Request { positions, ..request(&["abcab"]) }).unwrap();
@@ -146,7 +195,7 @@ fn a_sample_is_the_same_beside_a_longer_text() {
 
 #[test]
 fn what_cannot_be_said_is_refused() {
-    let (model, books) = (fresh::<Resgen>(), books());
+    let (model, books) = (fresh::<Resgen>(learned()), books());
     let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
     let refusal = |request: Request| sampler.sample(&request).unwrap_err().to_string();
     assert!(refusal(request(&["abcabca"])).contains("positions"));
@@ -157,7 +206,7 @@ fn what_cannot_be_said_is_refused() {
     assert!(refusal(Request { positions: Some(0), ..request(&["abc"]) }).contains("positions"));
     let mute = Resgen::new(
         &mut Builder::new(3, &Device::flex()),
-        NetworkConfig { text: None, ..config(NetworkKind::Resgen) },
+        NetworkConfig { text: None, ..config(NetworkKind::Resgen, learned()) },
     );
     let sampler = mute.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
     let refused = sampler.sample(&request(&["abc"])).unwrap_err().to_string();

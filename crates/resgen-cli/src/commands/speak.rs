@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::sample::settings::SettingArguments;
 use crate::context::Context;
 use crate::model;
-use crate::named::PrecisionArgument;
+use crate::named::{PrecisionArgument, TextEncoderArgument};
 use crate::progress::TerminalProgress;
 use crate::vocoder::VocoderArgument;
 
@@ -61,6 +61,8 @@ pub struct Arguments {
     #[command(flatten)]
     vocoder: VocoderArgument,
     #[command(flatten)]
+    encoder: TextEncoderArgument,
+    #[command(flatten)]
     precision: PrecisionArgument,
     #[command(flatten)]
     settings: SettingArguments,
@@ -98,7 +100,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     expect_writable(arguments)?;
     let precision = arguments.precision.precision.unwrap_or_default();
     let device = context.device()?;
-    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
+    let encoder = arguments.encoder.text_encoder.as_deref();
+    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, encoder, &device)?;
     let generator = generator.in_precision(precision);
     let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
     let preset = arguments.settings.over(generator.header.preset);

@@ -121,7 +121,7 @@ fn train_on_speech<M: Trainable>(
     run: &RunArguments,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
-    let Some(text) = experiment.model.text else {
+    let Some(text) = &experiment.model.text else {
         let reason = "the codes are of speech: it says how their texts are read";
         return Err(Error::config("model.text", reason).into());
     };
@@ -149,7 +149,8 @@ fn train_on_speech<M: Trainable>(
     let settings = &experiment.train;
     let limits = (parts.positions, text.most);
     let mut source = SpeechSource::new(cache, limits, settings.seed, settings.batch, settings.micro_batches)?;
-    let before = |path: &Path, device: &Device| Ok(model::speech_generator(path, device)?.0);
+    let encoder = text.encoder.as_deref();
+    let before = |path: &Path, device: &Device| Ok(model::speech_generator(path, encoder, device)?.0);
     learn::<M, _>(experiment, parts, (&mut source, before), run, context)
 }
 

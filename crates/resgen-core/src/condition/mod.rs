@@ -1,20 +1,29 @@
 //! What a sample is asked to be.
 
 mod class;
+mod frozen;
+mod t5;
 mod text;
 
 pub use class::ClassCondition;
-pub use text::{Saying, TextConfig, TextEncoder, TextTokens};
+pub use frozen::{EncoderIdentity, FrozenEncoder};
+pub use t5::{T5Config, T5Encoder};
+pub use text::{Saying, TextConfig, TextEncoder, Texts};
 
 use burn::tensor::{Device, Int, Tensor};
 
-/// What the signals of a batch are asked to be, on a device.
+/// Where a text has ended: weights of attention vanish.
+const NOTHING: f32 = -1e9;
+/// Texts are filled up to a multiple of this, so that shapes repeat.
+const STRIDE: usize = 16;
+
+/// What the signals of a batch are asked to be.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// The class of each, `[B]`.
+    /// The class of each, `[B]`, on a device.
     pub labels: Tensor<1, Int>,
     /// What each says, where the generator is one that speaks.
-    pub texts: Option<TextTokens>,
+    pub texts: Option<Texts>,
 }
 
 impl Condition {
@@ -26,8 +35,7 @@ impl Condition {
 
     /// The same of signals of so many `positions` that say something.
     #[must_use]
-    pub fn saying(self, sayings: &[Saying], positions: usize) -> Self {
-        let texts = TextTokens::new(sayings, positions, &self.labels.device());
-        Self { texts: Some(texts), ..self }
+    pub fn saying(self, sayings: Vec<Saying>, positions: usize) -> Self {
+        Self { texts: Some(Texts::new(sayings, positions)), ..self }
     }
 }

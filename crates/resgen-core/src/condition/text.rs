@@ -1,10 +1,17 @@
-//! Texts as conditions: their UTF-8 bytes, as ByT5 has them (arXiv 2105.13626), through a small network that is trained along.
+//! Texts as conditions: their UTF-8 bytes, as ByT5 has them (arXiv 2105.13626), through a small network that is trained along; or the states that a
+//! [frozen encoder](super::frozen) has of them, projected, through as small a network or none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
+use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::frozen::{EncoderIdentity, FrozenEncoder};
+use super::{NOTHING, STRIDE};
 use crate::error::{Error, Result};
 use crate::nn::Builder;
 use crate::nn::convnext::{ConvNext, Norm};
@@ -16,34 +23,67 @@ use crate::text;
 const START: i32 = 256;
 /// Kinds of tokens: bytes and the start.
 const TOKENS: usize = 257;
-/// Where a text has ended: weights of attention vanish.
-const NOTHING: f32 = -1e9;
+
 /// How many times as long as usual, or as short, a byte may take.
 const LONGEST: f64 = 6.0;
-/// Texts of a batch are filled up to a multiple of this, so that shapes repeat.
-const STRIDE: usize = 16;
 
-/// Sizes of the network that reads texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How texts are read. An experiment names the folder of a frozen encoder, a model file what was found in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TextConfig {
-    /// Blocks.
+pub struct TextConfig<E = EncoderIdentity> {
+    /// Blocks that are trained along; with a frozen encoder there may be none.
+    #[serde(default)]
     pub layers: usize,
     /// The longest text, in bytes.
     pub most: usize,
+    /// The frozen encoder, where there is one.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<E>,
 }
 
-impl TextConfig {
+fn none<E>() -> Option<E> {
+    None
+}
+
+impl<E> TextConfig<E> {
     /// # Errors
     /// [`Error::Config`] names the value that is out of range.
     pub fn validate(&self) -> Result<()> {
-        for (key, value, most) in [("layers", self.layers, 64), ("most", self.most, 1 << 14)] {
-            if !(1..=most).contains(&value) {
-                let reason = format!("expected 1 to {most}, found {value}");
+        let fewest = usize::from(self.encoder.is_none());
+        let sizes = [("layers", self.layers, fewest, 64), ("most", self.most, 1, 1 << 14)];
+        for (key, value, least, most) in sizes {
+            if !(least..=most).contains(&value) {
+                let reason = format!("expected {least} to {most}, found {value}");
                 return Err(Error::config(format!("model.text.{key}"), reason));
             }
         }
         Ok(())
+    }
+}
+
+impl TextConfig<PathBuf> {
+    /// Loads the frozen encoder, if one is named.
+    ///
+    /// # Errors
+    /// As [`FrozenEncoder::load`].
+    pub fn load(&self, device: &Device) -> Result<Option<Arc<FrozenEncoder>>> {
+        self.encoder.as_ref().map(|folder| FrozenEncoder::load(folder, device).map(Arc::new)).transpose()
+    }
+
+    /// As a model file has it, with what was loaded.
+    pub fn with(&self, encoder: Option<&FrozenEncoder>) -> TextConfig {
+        let encoder = encoder.map(|encoder| encoder.identity().clone());
+        TextConfig { layers: self.layers, most: self.most, encoder }
+    }
+}
+
+impl TextConfig {
+    /// Loads the frozen encoder, if there is one.
+    ///
+    /// # Errors
+    /// As [`EncoderIdentity::load`].
+    pub fn load(&self, device: &Device) -> Result<Option<Arc<FrozenEncoder>>> {
+        self.encoder.as_ref().map(|encoder| encoder.load(device).map(Arc::new)).transpose()
     }
 }
 
@@ -63,9 +103,26 @@ impl Saying {
     }
 }
 
-/// The texts of a batch on a device.
+/// What the signals of a batch say.
 #[derive(Clone, Debug)]
-pub struct TextTokens {
+pub struct Texts {
+    sayings: Vec<Saying>,
+    positions: usize,
+}
+
+impl Texts {
+    /// Of signals of so many positions.
+    pub fn new(sayings: Vec<Saying>, positions: usize) -> Self {
+        Self { sayings, positions }
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.sayings.iter().map(|saying| &*saying.text).collect()
+    }
+}
+
+/// The texts of a batch on a device: before the bytes of each stands its start.
+struct TextTokens {
     tokens: Tensor<2, Int>, // [B, S]
     times: Tensor<2>,       // [B, S], 0 where there is no text
     nothing: Tensor<2>,     // [B, S]
@@ -73,8 +130,7 @@ pub struct TextTokens {
 }
 
 impl TextTokens {
-    /// What signals of so many positions say.
-    pub fn new(sayings: &[Saying], positions: usize, device: &Device) -> Self {
+    fn new(Texts { sayings, positions }: &Texts, device: &Device) -> Self {
         let longest = sayings.iter().map(|saying| saying.text.len()).max().unwrap_or(0) + 1;
         let length = longest.next_multiple_of(STRIDE);
         let shape = [sayings.len(), length];
@@ -91,14 +147,14 @@ impl TextTokens {
             nothing.extend(std::iter::repeat_n(0.0, text.len() + 1));
             nothing.extend(std::iter::repeat_n(NOTHING, filling));
             let all = (*said_in).max(1) as f32;
-            along.extend((0..positions).map(|position| (position as f32 + 0.5) / all));
+            along.extend((0..*positions).map(|position| (position as f32 + 0.5) / all));
         }
         let floats = |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
             tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
             times: floats(times, shape),
             nothing: floats(nothing, shape),
-            along: floats(along, [sayings.len(), positions]),
+            along: floats(along, [sayings.len(), *positions]),
         }
     }
 }
@@ -106,39 +162,76 @@ impl TextTokens {
 /// Reads texts.
 #[derive(Module, Debug)]
 pub struct TextEncoder {
-    table: Param<Tensor<2>>, // [257, w]
+    /// A vector for each kind of token, `[257, w]`; or for each coordinate of a frozen encoder's states, `[d, w]`.
+    table: Param<Tensor<2>>,
     blocks: Vec<ConvNext>,
     norm: Norm,
     times: Linear, // [w, 1]
+    #[module(skip)]
+    input: Input,
+}
+
+/// What the table is for.
+#[derive(Clone, Debug)]
+enum Input {
+    Bytes,
+    /// States of an encoder that is none of the network's parameters; none until it is given one.
+    Frozen(Option<Arc<FrozenEncoder>>),
 }
 
 impl TextEncoder {
-    /// Of states of width `width`.
+    /// Of states of width `width`. Where the config has a frozen encoder, it is to be [given](Self::reading_with) it.
     pub fn new(builder: &mut Builder, config: &TextConfig, width: usize) -> Self {
+        let (table, input) = match &config.encoder {
+            None => (builder.normal([TOKENS, width], 0.5), Input::Bytes),
+            Some(encoder) => {
+                // Xavier-uniform, as other projections are.
+                let bound = (6.0 / (encoder.width + width) as f32).sqrt();
+                (builder.uniform([encoder.width, width], bound), Input::Frozen(None))
+            }
+        };
         Self {
-            table: builder.normal([TOKENS, width], 0.5),
+            table,
             blocks: (0..config.layers).map(|_| ConvNext::new(builder, width, config.layers)).collect(),
             norm: Norm::new(builder, width),
             times: builder.zero_linear(width, 1),
+            input,
         }
     }
 
+    /// With the frozen encoder of its config; without one, if there is none.
+    #[must_use]
+    pub fn reading_with(self, encoder: Option<Arc<FrozenEncoder>>) -> Self {
+        let input = match self.input {
+            Input::Bytes => Input::Bytes,
+            Input::Frozen(_) => Input::Frozen(encoder),
+        };
+        Self { input, ..self }
+    }
+
     /// What the texts say.
-    pub fn forward(&self, texts: &TextTokens) -> Said {
-        let [batch, length] = texts.tokens.dims();
-        let rows = self.table.val().select(0, texts.tokens.clone().flatten(0, 1));
-        let width = rows.dims()[1];
+    ///
+    /// # Panics
+    /// Where the config has a frozen encoder and it was not given.
+    pub fn forward(&self, texts: &Texts) -> Said {
+        let table = self.table.val();
+        let TextTokens { tokens, times, nothing, along } = TextTokens::new(texts, &table.device());
+        let [batch, length] = tokens.dims();
+        let states = match &self.input {
+            Input::Bytes => {
+                let width = table.dims()[1];
+                table.select(0, tokens.flatten(0, 1)).reshape([batch, length, width])
+            }
+            Input::Frozen(encoder) => {
+                let encoder = encoder.as_ref().expect("a frozen encoder that reads the texts");
+                linear(encoder.states(&texts.texts(), length), table, None)
+            }
+        };
         // What is not there must not reach what is.
-        let there = texts.nothing.clone().equal_elem(0.0).float().unsqueeze_dim::<3>(2); // [B, S, 1]
-        let states = rows.reshape([batch, length, width]) * there.clone();
+        let there = nothing.clone().equal_elem(0.0).float().unsqueeze_dim::<3>(2); // [B, S, 1]
         let read = |states: Tensor<3>, block: &ConvNext| block.forward(states) * there.clone();
-        let states = self.norm.forward(self.blocks.iter().fold(states, read));
-        Said {
-            places: self.places(&states, &texts.times),
-            states,
-            nothing: texts.nothing.clone(),
-            along: texts.along.clone(),
-        }
+        let states = self.norm.forward(self.blocks.iter().fold(states * there.clone(), read));
+        Said { places: self.places(&states, &times), states, nothing, along }
     }
 
     /// How far along its text each byte is, when every byte takes its usual time, or as many times that as the network has learned. What is
@@ -162,16 +255,24 @@ mod tests {
     use super::*;
 
     fn encoder() -> TextEncoder {
-        TextEncoder::new(&mut Builder::new(1, &Device::flex()), &TextConfig { layers: 2, most: 40 }, 8)
+        TextEncoder::new(
+            &mut Builder::new(1, &Device::flex()),
+            &TextConfig { layers: 2, most: 40, encoder: None },
+            8,
+        )
     }
 
-    fn read(texts: &[&str]) -> TextTokens {
+    fn said(texts: &[&str]) -> Texts {
         let saying = |text: &&str| Saying { text: (*text).to_owned(), positions: 3 };
-        TextTokens::new(&texts.iter().map(saying).collect::<Vec<_>>(), 4, &Device::flex())
+        Texts::new(texts.iter().map(saying).collect(), 4)
+    }
+
+    fn tokens(texts: &[&str]) -> TextTokens {
+        TextTokens::new(&said(texts), &Device::flex())
     }
 
     fn states(texts: &[&str]) -> Tensor<3> {
-        encoder().forward(&read(texts)).states
+        encoder().forward(&said(texts)).states
     }
 
     #[test]
@@ -189,7 +290,7 @@ mod tests {
         let difference = (states(&["hello"]) - states(&["hellp"])).abs().sum_dim(2);
         let difference: Vec<f32> = difference.try_into_vec_as().unwrap();
         assert!(difference[5] > 0.0 && difference[2..6].iter().all(|change| *change > 0.0));
-        let tokens = read(&["", "é"]);
+        let tokens = tokens(&["", "é"]);
         let tokens: Vec<i32> = tokens.tokens.try_into_vec_as().unwrap();
         assert_eq!(tokens[..2], [256, 256]);
         assert_eq!(tokens[16..20], [256, 0xC3, 0xA9, 256]);
@@ -197,8 +298,8 @@ mod tests {
 
     #[test]
     fn places_go_from_the_beginning_to_the_end() {
-        let texts = read(&["abcd", ""]);
-        let places: Vec<f32> = encoder().forward(&texts).places.try_into_vec_as().unwrap();
+        let texts = tokens(&["abcd", ""]);
+        let places: Vec<f32> = encoder().forward(&said(&["abcd", ""])).places.try_into_vec_as().unwrap();
         let near =
             |found: &[f32], expected: &[f32]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(near(&places[..6], &[0.5, 0.125, 0.375, 0.625, 0.875, 0.5]), "{places:?}");

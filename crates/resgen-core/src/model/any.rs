@@ -57,10 +57,11 @@ pub fn parameter_count(config: &NetworkConfig) -> usize {
 
 /// A network that can be read from a file: one of the four, or whichever the file holds.
 pub trait Stored: Sized {
-    /// Builds it from tensors whose names begin with `prefix`.
+    /// Builds it from tensors whose names begin with `prefix`, and from the frozen encoder that its sizes name, if they do.
     ///
     /// # Errors
-    /// [`crate::Error::Mismatch`] where sizes and tensors do not fit each other, or the file holds another kind.
+    /// [`crate::Error::Mismatch`] where sizes and tensors do not fit each other, or the file holds another kind; those of
+    /// [`EncoderIdentity::load`](crate::condition::EncoderIdentity::load).
     fn load(config: &NetworkConfig, tensors: &NamedTensors, prefix: &str, device: &Device) -> Result<Self>;
 
     /// The sizes.
@@ -76,7 +77,10 @@ impl<M: Network> Stored for M {
         if config.kind != M::KIND {
             return Err(crate::Error::mismatch("kind of generator", M::KIND.name(), config.kind.name()));
         }
-        parameters::load(M::new(&mut Builder::blank(device), config.clone()), tensors, prefix)
+        let network = M::new(&mut Builder::blank(device), config.clone());
+        let network = parameters::load(network, tensors, prefix)?;
+        let encoder = config.text.as_ref().map(|text| text.load(device)).transpose()?;
+        Ok(network.reading_with(encoder.flatten()))
     }
 
     fn sizes(&self) -> &NetworkConfig {

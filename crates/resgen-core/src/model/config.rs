@@ -85,7 +85,7 @@ impl NetworkConfig {
     pub fn validate(&self) -> Result<()> {
         self.trunk.validate()?;
         self.head.validate()?;
-        self.text.map_or(Ok(()), |text| text.validate())?;
+        self.text.as_ref().map_or(Ok(()), TextConfig::validate)?;
         if self.depth_layers > 1 << 10 || (self.kind == NetworkKind::RqTransformer) != (self.depth_layers > 0)
         {
             let reason =

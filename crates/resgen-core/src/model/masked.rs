@@ -10,13 +10,15 @@
 //!   codes: neither its size nor the number of passes grows with D;
 //! - [`Maskgit`] (after arXiv 2202.04200) makes logits over every code by itself.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
 use resgen_kernels::Sight;
 
 use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
-use crate::condition::{ClassCondition, Condition, TextEncoder};
+use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
 use crate::head::{CategoricalHead, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
 use crate::nn::precision::project;
@@ -65,6 +67,10 @@ impl<H: NetworkHead> Network for Masked<H> {
         let condition = self.condition.continued(&before.condition, known);
         let trunk = self.trunk.continued(before.trunk);
         Self { condition, trunk, config: self.config, ..before }
+    }
+
+    fn reading_with(self, encoder: Option<Arc<FrozenEncoder>>) -> Self {
+        Self { texts: self.texts.map(|texts| texts.reading_with(encoder)), ..self }
     }
 
     fn config(&self) -> &NetworkConfig {

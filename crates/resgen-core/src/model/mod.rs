@@ -15,10 +15,12 @@ pub use config::{NetworkConfig, NetworkKind};
 pub use masked::{Masked, Maskgit, Resgen};
 pub use sequential::{ArResgen, RqTransformer, Sequential};
 
+use std::sync::Arc;
+
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
 
-use crate::condition::{ClassCondition, Condition, TextEncoder};
+use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead};
 use crate::nn::Builder;
 use crate::nn::transformer::{Modulations, Trunk, TrunkConfig};
@@ -43,6 +45,10 @@ pub trait Network: Module + ModuleDisplay {
     /// [`Trunk::continued`](crate::nn::transformer::Trunk::continued).
     #[must_use]
     fn continued(self, before: Self, known: &[Option<usize>]) -> Self;
+    /// This network with the frozen encoder that its sizes name, if they do. That is none of its parameters: it is not trained, not averaged and not
+    /// written to files, and until it is there no text can be read.
+    #[must_use]
+    fn reading_with(self, encoder: Option<Arc<FrozenEncoder>>) -> Self;
     /// What the head is given at every position.
     ///
     /// # Shapes

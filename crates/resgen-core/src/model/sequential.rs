@@ -6,13 +6,15 @@
 //!   (arXiv 2404.02781): L passes;
 //! - [`RqTransformer`] (arXiv 2203.01941) has a second transformer draw one code after another: L passes of the one and L·D steps of the other.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
 use resgen_kernels::Sight;
 
 use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
-use crate::condition::{ClassCondition, Condition, TextEncoder};
+use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
 use crate::head::{DepthTransformer, MixtureHead};
 use crate::nn::Builder;
 use crate::nn::precision::project;
@@ -61,6 +63,10 @@ impl<H: NetworkHead> Network for Sequential<H> {
         let condition = self.condition.continued(&before.condition, known);
         let trunk = self.trunk.continued(before.trunk);
         Self { condition, trunk, config: self.config, ..before }
+    }
+
+    fn reading_with(self, encoder: Option<Arc<FrozenEncoder>>) -> Self {
+        Self { texts: self.texts.map(|texts| texts.reading_with(encoder)), ..self }
     }
 
     fn config(&self) -> &NetworkConfig {

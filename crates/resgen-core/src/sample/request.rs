@@ -76,7 +76,7 @@ impl Request {
             return condition;
         }
         let texts = self.texts.iter().cloned().chain(std::iter::repeat_n(Saying::nothing(positions), copies));
-        condition.saying(&texts.collect::<Vec<_>>(), positions)
+        condition.saying(texts.collect(), positions)
     }
 
     /// How many codes are to be drawn at each position, once the request is known to be possible; `classes` is their number.

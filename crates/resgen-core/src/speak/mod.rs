@@ -194,7 +194,7 @@ impl<'a> Speaker<'a> {
         let before = prompt.map_or(0, |prompt| prompt.codes.positions());
         let positions = (before + self.positions(piece, prompt, length)).next_multiple_of(STRIDE);
         let bytes = said_after(prompt, piece).len();
-        positions <= model.positions && model.text.is_some_and(|reader| bytes <= reader.most)
+        positions <= model.positions && model.text.as_ref().is_some_and(|reader| bytes <= reader.most)
     }
 
     /// Codes at the beginning, all others to be drawn.

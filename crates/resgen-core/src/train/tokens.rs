@@ -41,8 +41,7 @@ impl TokenBatch {
             true => Saying::nothing(positions),
             false => saying.clone(),
         };
-        let sayings: Vec<Saying> = self.texts.iter().zip(dropped).map(kept).collect();
-        condition.saying(&sayings, positions)
+        condition.saying(self.texts.iter().zip(dropped).map(kept).collect(), positions)
     }
 }
 

@@ -72,6 +72,7 @@ fn to_train(study: &Study, contender: &Contender, device: &Device) -> Result<Pla
         (tokenizer.config().quantizer(), tokenizer.config().positions()),
         classes.len(),
         scales,
+        None,
     )?;
     Ok(Plan { network, preset: experiment.sample, classes })
 }

@@ -29,7 +29,7 @@ use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
 use crate::context::Context;
 use crate::model;
-use crate::named::{PrecisionArgument, parser};
+use crate::named::{PrecisionArgument, TextEncoderArgument, parser};
 use crate::progress::TerminalProgress;
 use crate::vocoder::VocoderArgument;
 
@@ -85,6 +85,8 @@ pub struct Arguments {
     #[command(flatten)]
     vocoder: VocoderArgument,
     #[command(flatten)]
+    encoder: TextEncoderArgument,
+    #[command(flatten)]
     precision: PrecisionArgument,
     #[command(flatten)]
     settings: SettingArguments,
@@ -114,7 +116,8 @@ struct Pair<'a> {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let set = listen(&arguments.data)?;
     let device = context.device()?;
-    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, &device)?;
+    let encoder = arguments.encoder.text_encoder.as_deref();
+    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, encoder, &device)?;
     let precision = arguments.precision.precision.unwrap_or_default();
     let generator = generator.in_precision(precision);
     let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);

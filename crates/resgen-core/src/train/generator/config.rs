@@ -1,8 +1,10 @@
 //! The `[model]` section of an experiment.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::condition::TextConfig;
+use crate::condition::{FrozenEncoder, TextConfig};
 use crate::error::{Error, Result, nearest};
 use crate::head::MixtureConfig;
 use crate::model::{NetworkConfig, NetworkKind};
@@ -25,7 +27,7 @@ pub struct ModelConfig {
     pub depth_layers: usize,
     /// How texts are read, of generators that speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<TextConfig>,
+    pub text: Option<TextConfig<PathBuf>>,
     /// The most positions of a recording, of generators that speak; longer ones are not learned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions: Option<usize>,
@@ -64,7 +66,7 @@ impl ModelConfig {
         }
         self.trunk.resolve()?.validate()?;
         self.head.validate()?;
-        self.text.map_or(Ok(()), |text| text.validate())?;
+        self.text.as_ref().map_or(Ok(()), TextConfig::validate)?;
         if !(0.0..=1.0).contains(&self.condition_dropout) {
             let reason = format!("expected 0 to 1, found {}", self.condition_dropout);
             return Err(Error::config("model.condition_dropout", reason));
@@ -72,7 +74,8 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// The sizes of the network for a quantizer's codes of so many classes, at most `positions` in a signal.
+    /// The sizes of the network for a quantizer's codes of so many classes, at most `positions` in a signal; `encoder` is what was loaded of the
+    /// frozen encoder that texts are read with.
     ///
     /// # Errors
     /// [`Error::Config`] names the value that is out of range.
@@ -81,6 +84,7 @@ impl ModelConfig {
         (quantizer, positions): (QuantizerConfig, usize),
         classes: usize,
         embedding_scales: Vec<f32>,
+        encoder: Option<&FrozenEncoder>,
     ) -> Result<NetworkConfig> {
         self.validate()?;
         let sizes = NetworkConfig {
@@ -93,7 +97,7 @@ impl ModelConfig {
             depth: quantizer.depth,
             latent: quantizer.latent,
             classes,
-            text: self.text,
+            text: self.text.as_ref().map(|text| text.with(encoder)),
             embedding_scales,
         };
         sizes.validate()?;

@@ -38,6 +38,8 @@ use crate::workers::Workers;
 
 /// The tensor of a checkpoint that says what data the run learns.
 const SCALES: &str = "embedding_scales";
+/// And the one that says, as characters, which frozen encoder its texts are read with.
+const TEXT_ENCODER: &str = "text_encoder";
 
 /// Everything a generator in training needs beside its config.
 pub struct GeneratorParts<A: Autoencode = Autoencoder> {
@@ -88,10 +90,10 @@ pub trait Trainable: Network<Head: LearnsCodes> + Samples + Sync {}
 impl<M: Network<Head: LearnsCodes> + Samples + Sync> Trainable for M {}
 
 impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
-    /// A fresh generator.
+    /// A fresh generator. The frozen encoder that its config names is loaded.
     ///
     /// # Errors
-    /// [`Error::Config`] for a config out of range.
+    /// [`Error::Config`] for a config out of range; those of [`FrozenEncoder::load`](crate::condition::FrozenEncoder::load).
     pub fn new(
         config: ModelConfig,
         parts: GeneratorParts<A>,
@@ -103,10 +105,12 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
         }
         let scales = parts.embedding_scales.clone();
         let quantizer = parts.tokenizer.config().quantizer();
-        let sizes = config.sizes((quantizer, parts.positions), parts.classes.len(), scales)?;
+        let encoder = config.text.as_ref().map(|text| text.load(device)).transpose()?.flatten();
+        let classes = parts.classes.len();
+        let sizes = config.sizes((quantizer, parts.positions), classes, scales, encoder.as_deref())?;
         parts.preset.validate(sizes.positions * sizes.depth)?;
         parameters::expect_possible(&M::new(&mut Builder::blank(device), sizes.clone()), "model")?;
-        let model = M::new(&mut Builder::new(run.seed, device), sizes);
+        let model = M::new(&mut Builder::new(run.seed, device), sizes).reading_with(encoder);
         let weights = Weights::new(model, run.optimizer);
         Ok(Self { config, parts, seed: run.seed, precision: run.precision, device: device.clone(), weights })
     }
@@ -119,11 +123,18 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
     pub fn start_from(&mut self, before: Generator<M, A>) -> Result<()> {
         let fresh = self.weights.model().clone();
         let sizes = |model: &M, layers: usize| {
-            let NetworkConfig { trunk, head, positions, depth, latent, vocabulary, depth_layers, .. } =
-                model.config();
+            let NetworkConfig {
+                trunk, head, positions, depth, latent, vocabulary, depth_layers, text, ..
+            } = model.config();
             let trunk = TrunkConfig { layers, ..*trunk };
+            let reader = text.as_ref().map_or("no texts".into(), |text| match &text.encoder {
+                Some(encoder) => {
+                    format!("texts by encoder {} and {} layers", encoder.fingerprint, text.layers)
+                }
+                None => format!("texts by {} layers", text.layers),
+            });
             format!(
-                "{trunk:?}, {head:?}, {depth_layers} along the depth, L = {positions}, D = {depth}, H = {latent}, V = {vocabulary}"
+                "{trunk:?}, {head:?}, {depth_layers} along the depth, L = {positions}, D = {depth}, H = {latent}, V = {vocabulary}, {reader}"
             )
         };
         let layers = before.model.config().trunk.layers;
@@ -153,6 +164,14 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
         let scales = self.parts.embedding_scales.clone();
         let count = scales.len();
         TensorData::new(scales, [count])
+    }
+
+    /// The fingerprint of the frozen encoder, if there is one.
+    fn text_encoder(&self) -> Option<TensorData> {
+        let text = self.weights.model().config().text.as_ref()?;
+        let characters: Vec<f32> = text.encoder.as_ref()?.fingerprint.bytes().map(f32::from).collect();
+        let count = characters.len();
+        Some(TensorData::new(characters, [count]))
     }
 
     fn objective(&self) -> Objective {
@@ -216,6 +235,7 @@ impl<M: Trainable, A: Autoencode> Learner for GeneratorLearner<M, A> {
     fn state(&self) -> NamedTensors {
         let mut state = self.weights.state("generator.");
         state.insert(SCALES.into(), self.scales());
+        state.extend(self.text_encoder().map(|encoder| (TEXT_ENCODER.into(), encoder)));
         state
     }
 
@@ -223,6 +243,9 @@ impl<M: Trainable, A: Autoencode> Learner for GeneratorLearner<M, A> {
         if state.get(SCALES).is_none_or(|found| found != &self.scales()) {
             let expected = "those the run began with (the same tokenizer and token cache)";
             return Err(Error::mismatch("scales of the embeddings", expected, "others"));
+        }
+        if state.get(TEXT_ENCODER) != self.text_encoder().as_ref() {
+            return Err(Error::mismatch("text encoder", "the one the run began with", "another"));
         }
         self.weights.restore(state, "generator.", &self.device)
     }
