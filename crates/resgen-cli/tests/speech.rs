@@ -206,7 +206,7 @@ fn a_vocoder_that_cannot_serve_says_why() {
         std::fs::copy(vocoder_file(name), place.path(to)).unwrap();
     };
     refused("gone.pt", &["gone.pt"]);
-    refused("voices", &["voices", "folder"]);
+    refused("voices", &["voices/model.safetensors"]);
     copy("clamped/bigvgan_generator.pt", "alone/bigvgan_generator.pt");
     refused("alone/bigvgan_generator.pt", &["alone/config.json", "no such file"]);
     place.write("alone/config.json", "{}");
@@ -220,8 +220,7 @@ fn a_vocoder_that_cannot_serve_says_why() {
     copy("bent/weights.safetensors", "bent/weights.safetensors");
     copy("bent/config.json", "bent/config.json");
     refused("bent/weights.safetensors", &["weights.safetensors", "samples a second", "16000", "8000"]);
-    copy("clamped/config.json", "runs/voices/config.json");
-    refused("runs/voices/model.safetensors", &["model.safetensors", "conv_pre"]);
+    refused("runs/voices/model.safetensors", &["expected a vocoder, found a speech-generator"]);
 }
 
 #[test]
