@@ -163,8 +163,13 @@ fn speaks<M: Trainable>() {
         .into_iter()
         .filter(|(name, _)| name.starts_with("texts."))
         .collect();
-    let expected =
-        [("texts.table", vec![24, 32]), ("texts.norm.gain", vec![32]), ("texts.norm.bias", vec![32])];
+    let expected = [
+        ("texts.table", vec![24, 32]),
+        ("texts.norm.gain", vec![32]),
+        ("texts.norm.bias", vec![32]),
+        ("texts.times.weight", vec![32, 1]),
+        ("texts.times.bias", vec![1]),
+    ];
     assert_eq!(of_texts, expected.map(|(name, shape)| (name.to_owned(), shape)));
     let sampler = model.sampler(&books, Preset { steps: 4, ..Preset::default() }).unwrap();
     let positions = Some(5);
