@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use resgen_core::signal::mel::MelConfig;
-use resgen_core::vocoder::Vocoder;
+use resgen_core::vocoder::{BigVgan, Vocoder};
 use resgen_core::{Error, Result};
 
 use crate::model;
@@ -27,7 +27,7 @@ impl VocoderArgument {
         let Some(path) = &self.vocoder else { return Ok(Vocoder::default()) };
         let vocoder = match model::is_one_of_ours(path)? {
             true => Vocoder::Vocos(Box::new(model::vocoder(path, device)?)),
-            false => Vocoder::load(path, device)?,
+            false => Vocoder::BigVgan(Box::new(BigVgan::load(path, device)?)),
         };
         vocoder.check(mel).map_err(|error| Error::file(path, error))?;
         Ok(vocoder)

@@ -121,7 +121,8 @@ fn recordings() -> Workplace {
     place
 }
 
-fn trained() -> Workplace {
+/// Codes of the recordings, with which a generator can be trained.
+fn tokenized() -> Workplace {
     let place = recordings();
     let noted = place
         .run(&["tokenizer", "train", "--config", "tokenizer.toml", "--out", "runs/tokenizer"])
@@ -132,6 +133,11 @@ fn trained() -> Workplace {
     assert_eq!((&made["outcome"], &made["recordings"]), (&"spoken".into(), &6.into()));
     let seen = place.json(&["inspect", "codes"]);
     assert_eq!((&seen["recordings"], &seen["speakers"], &seen["depth"]), (&6.into(), &6.into(), &2.into()));
+    place
+}
+
+fn trained() -> Workplace {
+    let place = tokenized();
     let made = place.json(&["train", "--config", "generator.toml", "--out", "runs/voices"]);
     assert_eq!(made["outcome"], "finished");
     place
@@ -258,6 +264,57 @@ fn what_cannot_be_spoken_says_why() {
     let kept = std::fs::read(place.path("voices/1.wav")).unwrap();
     place.run(&speak(&["🙂", "--stream", "--out", "voices/1.wav"])).fails(2, &["nothing in it to be said"]);
     assert!(std::fs::read(place.path("voices/1.wav")).unwrap() == kept);
+}
+
+/// A copy of a text encoder that the library is tested with.
+fn encoder(place: &Workplace, name: &str, copy: &str) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resgen-core/tests/golden/t5").join(name);
+    std::fs::create_dir(place.path(copy)).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, place.path(copy).join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn texts_are_read_with_a_frozen_encoder_and_no_other() {
+    let place = tokenized();
+    encoder(&place, "gated", "byt5");
+    encoder(&place, "relu", "other");
+    let train = |out: &'static str, more: &[&'static str]| {
+        let text = "model.text={ most = 64, encoder = \"byt5\" }";
+        let begun = ["train", "--config", "generator.toml", "--out", out, "--set", text];
+        place.run(&[&begun[..], more].concat())
+    };
+    train("runs/voices", &[]).succeeds();
+    place.run(&speak(&["Hello.", "--out", "a.wav"])).succeeds();
+    // The file names the encoder and holds only what its 24 coordinates are multiplied by.
+    let seen = place.json(&["inspect", "runs/voices"]);
+    let named = &seen["header"]["model"]["text"]["encoder"];
+    assert_eq!((&named["folder"], &named["width"]), (&"byt5".into(), &24.into()));
+    assert!(seen["parts"]["generator.texts"].as_u64().unwrap() < 24 * 64 + 4 * 64);
+
+    // Moved, it is to be named again, and it says the same.
+    std::fs::rename(place.path("byt5"), place.path("moved")).unwrap();
+    place
+        .run(&speak(&["Hello.", "--out", "b.wav"]))
+        .fails(1, &["model.safetensors", "byt5", "is not there", "--text-encoder"]);
+    place.run(&speak(&["Hello.", "--out", "b.wav", "--text-encoder", "moved"])).succeeds();
+    assert!(std::fs::read(place.path("a.wav")).unwrap() == std::fs::read(place.path("b.wav")).unwrap());
+    train("runs/gone", &[]).fails(1, &["byt5/config.json"]);
+
+    // Another one in its place speaks no more and goes on with no run.
+    std::fs::rename(place.path("other"), place.path("byt5")).unwrap();
+    place.run(&speak(&["Hello.", "--out", "c.wav"])).fails(1, &["model.safetensors", "text encoder in byt5"]);
+    train("runs/voices", &["--resume"]).fails(1, &["text encoder", "the one the run began with"]);
+    train("runs/begun", &["--set", "init=runs/voices"]).fails(1, &["text encoder in byt5"]);
+
+    // Where texts are read by what was trained along, there is nothing to name.
+    place.json(&["train", "--config", "generator.toml", "--out", "runs/own"]);
+    place
+        .run(&["speak", "runs/own", "Hello.", "--out", "d.wav", "--text-encoder", "moved"])
+        .fails(1, &["moved", "needs none"]);
+    train("runs/none", &["--set", "model.text={ most = 64 }"]).fails(2, &["model.text.layers", "found 0"]);
 }
 
 #[test]

@@ -1,10 +1,7 @@
 //! `tokenizer train` and `tokenizer reconstruct`.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use resgen_core::data::speech::{MelPiece, Segments};
-use resgen_core::data::{BatchOptions, CacheLimit, Loader, LoaderOptions};
+use resgen_core::data::speech::MelPiece;
+use resgen_core::data::{Loader, LoaderOptions};
 use resgen_core::tokenizer::Autoencode;
 use resgen_core::tokenizer::image::Autoencoder;
 use resgen_core::tokenizer::speech::MelAutoencoder;
@@ -15,13 +12,11 @@ use resgen_core::train::tokenizer::TokenizerLearner;
 use serde::Serialize;
 
 use crate::commands::reconstruct;
-use crate::commands::training::{TrainingArguments, listen, scan};
+use crate::commands::training::{TrainingArguments, pieces, scan};
 use crate::context::Context;
 
 /// How many held-out signals the previews show.
 const PREVIEWED: usize = 16;
-/// Batches of speech that are made ahead.
-const PREFETCHED: usize = 4;
 
 /// The commands about tokenizers.
 #[derive(Debug, clap::Subcommand)]
@@ -88,23 +83,10 @@ fn train_on_speech(arguments: &TrainingArguments, context: &Context) -> anyhow::
     let experiment: SpeechTokenizerExperiment = arguments.load()?;
     arguments.prepare_folder(&experiment)?;
 
-    let segments = |path: &Path, limit: CacheLimit| -> resgen_core::Result<_> {
-        let piece = MelPiece::new(experiment.tokenizer.listener(), experiment.tokenizer.segment)?;
-        Ok(Segments::new(listen(path)?, piece, limit))
-    };
-    let options = BatchOptions {
-        seed: experiment.train.seed,
-        batch_size: experiment.train.batch,
-        threads: context.threads,
-        prefetch: PREFETCHED,
-    };
-    let training = Arc::new(segments(&experiment.data.train, CacheLimit::default())?);
-    let source = SignalSource::new(Loader::of(training, options)?, experiment.train.micro_batches);
-    let samples = match &experiment.data.heldout {
-        Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, PREVIEWED),
-        None => Vec::new(),
-    };
-    learn::<MelAutoencoder, _>(arguments, &experiment, (source, samples), context)
+    let tokenizer = &experiment.tokenizer;
+    let piece = || MelPiece::new(tokenizer.listener(), tokenizer.segment);
+    let signals = pieces((&experiment.data, &experiment.train), piece, PREVIEWED, context)?;
+    learn::<MelAutoencoder, _>(arguments, &experiment, signals, context)
 }
 
 fn learn<A: Autoencode, D: Serialize>(

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resgen_core::Error;
-use resgen_core::data::{Layout, PictureFolder, SpeechSet};
+use resgen_core::data::speech::{Piece, Segments};
+use resgen_core::data::{BatchOptions, CacheLimit, Layout, Loader, PictureFolder, SpeechSet};
 use resgen_core::progress::Progress;
 use resgen_core::train::checkpoint::Checkpoints;
-use resgen_core::train::config::{self, Experiment, SignalKind};
+use resgen_core::train::config::{self, Experiment, SignalKind, SpeechDataConfig};
 use resgen_core::train::learner::{BatchSource, Learner};
+use resgen_core::train::preview;
 use resgen_core::train::resume::{self, Start};
 use resgen_core::train::run::{self, Outcome, RunConfig, RunContext};
+use resgen_core::train::signals::SignalSource;
 use serde::Serialize;
 
 use crate::commands::data;
@@ -18,6 +21,9 @@ use crate::context::Context;
 use crate::named::PrecisionArgument;
 use crate::progress::TerminalProgress;
 use crate::signals;
+
+/// Batches of speech that are made ahead.
+const PREFETCHED: usize = 4;
 
 /// Arguments of every training.
 #[derive(Debug, clap::Args)]
@@ -180,6 +186,32 @@ pub fn naming_config<T>(config: &Path, result: Result<T, impl Into<anyhow::Error
             _ => error,
         }
     })
+}
+
+/// Batches of pieces of a set's recordings, and of the held-out ones as many as are `previewed`, one after another.
+///
+/// # Errors
+/// As [`listen`] and [`Loader::of`]; where `piece` cannot be.
+pub fn pieces<P: Piece + 'static>(
+    (data, run): (&SpeechDataConfig, &RunConfig),
+    piece: impl Fn() -> resgen_core::Result<P>,
+    previewed: usize,
+    context: &Context,
+) -> resgen_core::Result<(SignalSource, Vec<f32>)> {
+    let segments = |path: &Path, limit| Ok::<_, Error>(Segments::new(listen(path)?, piece()?, limit));
+    let options = BatchOptions {
+        seed: run.seed,
+        batch_size: run.batch,
+        threads: context.threads,
+        prefetch: PREFETCHED,
+    };
+    let training = Arc::new(segments(&data.train, CacheLimit::default())?);
+    let source = SignalSource::new(Loader::of(training, options)?, run.micro_batches);
+    let samples = match &data.heldout {
+        Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, previewed),
+        None => Vec::new(),
+    };
+    Ok((source, samples))
 }
 
 /// Lists recordings and notes on stderr what of them cannot be used.

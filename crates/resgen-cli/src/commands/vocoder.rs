@@ -1,21 +1,13 @@
 //! `vocoder train`.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use resgen_core::data::speech::{Segments, SoundPiece};
-use resgen_core::data::{BatchOptions, CacheLimit, Loader};
-use resgen_core::train::preview;
-use resgen_core::train::signals::SignalSource;
+use resgen_core::data::speech::SoundPiece;
 use resgen_core::train::vocoder::{VocoderExperiment, VocoderLearner};
 
-use crate::commands::training::{TrainingArguments, listen};
+use crate::commands::training::{TrainingArguments, pieces};
 use crate::context::Context;
 
 /// How many held-out pieces the previews show.
 const PREVIEWED: usize = 6;
-/// Batches that are made ahead.
-const PREFETCHED: usize = 4;
 
 /// The commands about vocoders.
 #[derive(Debug, clap::Subcommand)]
@@ -48,22 +40,8 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
     arguments.prepare_folder(&experiment)?;
 
     let config = &experiment.vocoder;
-    let segments = |path: &Path, limit: CacheLimit| -> resgen_core::Result<_> {
-        let piece = SoundPiece::new(config.listener.clone(), config.samples(), config.around())?;
-        Ok(Segments::new(listen(path)?, piece, limit))
-    };
-    let options = BatchOptions {
-        seed: experiment.train.seed,
-        batch_size: experiment.train.batch,
-        threads: context.threads,
-        prefetch: PREFETCHED,
-    };
-    let training = Arc::new(segments(&experiment.data.train, CacheLimit::default())?);
-    let mut source = SignalSource::new(Loader::of(training, options)?, experiment.train.micro_batches);
-    let samples = match &experiment.data.heldout {
-        Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, PREVIEWED),
-        None => Vec::new(),
-    };
+    let piece = || SoundPiece::new(config.listener.clone(), config.samples(), config.around());
+    let (mut source, samples) = pieces((&experiment.data, &experiment.train), piece, PREVIEWED, context)?;
     let learner = VocoderLearner::new(&experiment, samples, &context.device()?);
     let mut learner = arguments.naming_config(learner)?;
     arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)

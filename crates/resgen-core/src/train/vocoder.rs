@@ -161,15 +161,14 @@ impl VocoderLearner {
         let (config, losses, run) =
             (experiment.vocoder.clone(), experiment.losses.clone(), &experiment.train);
         parameters::expect_possible(&VocosNetwork::new(&mut Builder::blank(device), &config), "vocoder")?;
-        let plain = device.clone().without_autodiff();
         let mut builder = Builder::new(run.seed, device);
         let weights = Weights::new(VocosNetwork::new(&mut builder, &config), run.optimizer);
         let critics = (losses.adversarial > 0.0).then(|| Opponents {
             weights: Weights::new(Critics::new(&mut builder, &losses.critics), run.optimizer),
-            transforms: losses.critics.transforms(&plain),
+            transforms: losses.critics.transforms(device),
         });
         Ok(Self {
-            mels: LogMels::new(&MelTransform::new(config.listener.mel.clone())?, &plain),
+            mels: LogMels::new(&MelTransform::new(config.listener.mel.clone())?, device),
             licence: experiment.licence.clone(),
             precision: run.precision,
             device: device.clone(),
@@ -193,8 +192,7 @@ impl VocoderLearner {
             return Err(Error::mismatch("batch of recordings", expected, values.len()));
         }
         let count = values.len() / each;
-        let plain = self.device.clone().without_autodiff();
-        let recordings = Tensor::<2>::from_data(TensorData::new(values, [count, each]), &plain);
+        let recordings = Tensor::<2>::from_data(TensorData::new(values, [count, each]), &self.device);
         let mels = self.normalised(self.mels.forward(recordings.clone()));
         Ok(Piece { mels, sound: recordings.narrow(1, around, samples) })
     }
@@ -240,9 +238,8 @@ impl VocoderLearner {
 
     /// Spectrograms of the previewed recordings above those of their sounds.
     fn preview(&self) -> Result<Picture> {
-        let plain = self.device.clone().without_autodiff();
         let Piece { mels, .. } = self.piece(self.samples.clone())?;
-        let sounds = self.sound(&self.weights.averaged(), Tensor::from_data(mels.to_data(), &plain));
+        let sounds = self.sound(&self.weights.averaged(), mels.clone());
         let again = self.normalised(self.mels.forward(sounds));
         let [_, frames, _] = again.dims();
         // A sound has no frames that need samples beyond its ends.

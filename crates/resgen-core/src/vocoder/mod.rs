@@ -4,9 +4,6 @@ mod bigvgan;
 mod griffin_lim;
 mod vocos;
 
-use std::path::Path;
-
-use burn::tensor::Device;
 use rayon::prelude::*;
 
 pub use bigvgan::{BigVgan, BigVganConfig};
@@ -38,14 +35,6 @@ impl Default for Vocoder {
 }
 
 impl Vocoder {
-    /// Loads a vocoder's weights: those of a BigVGAN, with its `config.json` in the same folder.
-    ///
-    /// # Errors
-    /// As [`BigVgan::load`].
-    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        Ok(Self::BigVgan(Box::new(BigVgan::load(path, device)?)))
-    }
-
     /// What it is, with a hash of its weights where it has some.
     pub fn identity(&self) -> String {
         match self {

@@ -13,6 +13,8 @@ pub use config::{Activation, CONFIG_FILE, T5Config};
 
 use std::path::{Path, PathBuf};
 
+use burn::module::Param;
+use burn::nn::RmsNorm;
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
@@ -35,7 +37,7 @@ pub struct T5Encoder {
     table: Tensor<2>, // [V, d]
     distances: Distances,
     blocks: Vec<Block>,
-    norm: Norm,
+    norm: RmsNorm,
     fingerprint: String,
 }
 
@@ -61,7 +63,7 @@ impl T5Encoder {
             table,
             distances,
             blocks: blocks.collect::<Result<_>>()?,
-            norm: Norm::read(&mut weights, "encoder.final_layer_norm", config)?,
+            norm: norm(&mut weights, "encoder.final_layer_norm", config)?,
             fingerprint: digest::short(weights.hash),
         })
     }
@@ -126,7 +128,9 @@ impl Reader {
     /// # Shapes
     /// → `[input, output]`
     fn matrix(&mut self, name: &str, [input, output]: [usize; 2]) -> Result<Tensor<2>> {
-        Ok(self.tensor(&format!("{name}.weight"), [output, input])?.transpose())
+        let matrix = self.tensor(&format!("{name}.weight"), [output, input])?.transpose();
+        // Anew, so that its rows lie together for every product.
+        Ok(Tensor::from_data(matrix.into_data(), self.weights.device()))
     }
 }
 
@@ -153,7 +157,7 @@ impl Block {
 
 #[derive(Debug)]
 struct Attention {
-    norm: Norm,
+    norm: RmsNorm,
     query: Tensor<2>, // [d, h·c]
     key: Tensor<2>,
     value: Tensor<2>,
@@ -170,7 +174,7 @@ impl Attention {
             key: matrix("k", [outside, inside])?,
             value: matrix("v", [outside, inside])?,
             out: matrix("o", [inside, outside])?,
-            norm: Norm::read(weights, &format!("{name}.layer_norm"), config)?,
+            norm: norm(weights, &format!("{name}.layer_norm"), config)?,
             heads: config.num_heads,
         })
     }
@@ -197,7 +201,7 @@ impl Attention {
 
 #[derive(Debug)]
 struct FeedForward {
-    norm: Norm,
+    norm: RmsNorm,
     widen: Tensor<2>,        // [d, w]
     gate: Option<Tensor<2>>, // as T5 v1.1 has it; otherwise what is below zero is cut off
     narrow: Tensor<2>,       // [w, d]
@@ -214,7 +218,7 @@ impl FeedForward {
             }
         };
         let narrow = matrix("wo", [inside, outside])?;
-        Ok(Self { norm: Norm::read(weights, &format!("{name}.layer_norm"), config)?, widen, gate, narrow })
+        Ok(Self { norm: norm(weights, &format!("{name}.layer_norm"), config)?, widen, gate, narrow })
     }
 
     /// # Shapes
@@ -231,22 +235,7 @@ impl FeedForward {
 }
 
 /// Division by the root of the mean square, then a gain.
-#[derive(Debug)]
-struct Norm {
-    gain: Tensor<3>, // [1, 1, d]
-    epsilon: f64,
-}
-
-impl Norm {
-    fn read(weights: &mut Reader, name: &str, config: &T5Config) -> Result<Self> {
-        let gain: Tensor<1> = weights.tensor(&format!("{name}.weight"), [config.d_model])?;
-        Ok(Self { gain: gain.unsqueeze(), epsilon: config.layer_norm_epsilon })
-    }
-
-    /// # Shapes
-    /// `[B, S, d]` → `[B, S, d]`
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let root = (x.clone().square().mean_dim(2) + self.epsilon).sqrt(); // [B, S, 1]
-        x / root * self.gain.clone()
-    }
+fn norm(weights: &mut Reader, name: &str, config: &T5Config) -> Result<RmsNorm> {
+    let gain = weights.tensor(&format!("{name}.weight"), [config.d_model])?;
+    Ok(RmsNorm { gamma: Param::from_tensor(gain), epsilon: config.layer_norm_epsilon })
 }

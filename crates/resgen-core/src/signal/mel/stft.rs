@@ -80,6 +80,21 @@ impl StftConfig {
         }
         window
     }
+
+    /// The squared windows of all frames, added up: what windowed frames that are windowed again and added up are divided by.
+    ///
+    /// # Shapes
+    /// `[size + (frames − 1)·hop]`
+    pub fn overlap(&self, frames: usize) -> Vec<f32> {
+        let squares: Vec<f32> = self.hann().iter().map(|weight| weight * weight).collect();
+        let mut sum = vec![0.0; frames.saturating_sub(1) * self.hop + self.size];
+        for frame in 0..frames {
+            for (sum, square) in sum[frame * self.hop..].iter_mut().zip(&squares) {
+                *sum += square;
+            }
+        }
+        sum
+    }
 }
 
 /// Coefficients of all frames.
@@ -155,8 +170,9 @@ impl Stft {
         let StftConfig { size, hop, .. } = self.config;
         let frames = spectrum.frames();
         let pad = self.config.pad();
-        let length = (pad + samples).max((frames.max(1) - 1) * hop + size);
-        let (mut sum, mut weights) = (vec![0.0f32; length], vec![0.0f32; length]);
+        let mut weights = self.config.overlap(frames);
+        weights.resize(weights.len().max(pad + samples), 0.0);
+        let mut sum = vec![0.0f32; weights.len()];
         let (mut row, mut frame) = (self.inverse.make_input_vec(), self.inverse.make_output_vec());
         let mut scratch = self.inverse.make_scratch_vec();
         let scale = 1.0 / size as f32;
@@ -166,12 +182,8 @@ impl Stft {
             row[0].im = 0.0;
             row[size / 2].im = 0.0;
             let _ = self.inverse.process_with_scratch(&mut row, &mut frame, &mut scratch);
-            let place = at * hop..at * hop + size;
-            for (((sum, total), value), weight) in
-                sum[place.clone()].iter_mut().zip(&mut weights[place]).zip(&frame).zip(&self.window)
-            {
+            for ((sum, value), weight) in sum[at * hop..].iter_mut().zip(&frame).zip(&self.window) {
                 *sum += value * weight * scale;
-                *total += weight * weight;
             }
         }
         let kept = sum.iter().zip(&weights).skip(pad).take(samples);

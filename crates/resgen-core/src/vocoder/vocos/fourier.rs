@@ -88,16 +88,9 @@ impl Fourier {
     /// # Shapes
     /// → `[1, samples]`
     fn weights(&self, frames: usize, samples: usize, device: &Device) -> Tensor<2> {
-        let StftConfig { size, hop, .. } = self.config;
-        let pad = self.config.pad();
-        let mut sum = vec![0.0f32; ((frames - 1) * hop + size).max(pad + samples)];
-        for frame in 0..frames {
-            for (sum, weight) in sum[frame * hop..].iter_mut().zip(self.config.hann()) {
-                *sum += weight * weight;
-            }
-        }
-        let inverse = |sum: &f32| if *sum > 1e-11 { sum.recip() } else { 0.0 };
-        let values: Vec<f32> = sum[pad..pad + samples].iter().map(inverse).collect();
+        let sums = self.config.overlap(frames).into_iter().chain(std::iter::repeat(0.0));
+        let inverse = |sum: f32| if sum > 1e-11 { sum.recip() } else { 0.0 };
+        let values: Vec<f32> = sums.skip(self.config.pad()).take(samples).map(inverse).collect();
         Tensor::from_data(TensorData::new(values, [1, samples]), device)
     }
 }
@@ -113,9 +106,11 @@ fn filled<const D: usize>(x: Tensor<D>, dim: usize, length: usize) -> Tensor<D> 
     Tensor::cat(vec![x, zeros], dim)
 }
 
+/// With a constant matrix; no gradient is kept for it.
+///
 /// # Shapes
 /// `[B, n, a]`, `[a, b]` → `[B, n, b]`
-fn product(rows: Tensor<3>, matrix: &Tensor<2>) -> Tensor<3> {
+pub(super) fn product(rows: Tensor<3>, matrix: &Tensor<2>) -> Tensor<3> {
     let [batch, count, width] = rows.dims();
     let matrix = if rows.is_autodiff() { matrix.clone().autodiff() } else { matrix.clone() };
     let columns = matrix.dims()[1];

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Fourier;
+use super::fourier::{Fourier, product};
 use crate::signal::mel::{MelConfig, MelTransform, Strength};
 
 /// Added to squared magnitudes: the root of nothing has no gradient.
@@ -48,19 +48,15 @@ impl LogMels {
     /// `[B, samples]` → `[B, frames, bins]`
     pub fn forward(&self, samples: Tensor<2>) -> Tensor<3> {
         let spectrum = self.fourier.forward(samples);
-        let [batch, frames, width] = spectrum.dims();
-        let [coefficients, bins] = self.filters.dims();
+        let coefficients = self.filters.dims()[0];
         let squares = spectrum.square();
-        let powers = squares.clone().narrow(2, 0, coefficients)
-            + squares.narrow(2, coefficients, width - coefficients);
+        let powers =
+            squares.clone().narrow(2, 0, coefficients) + squares.narrow(2, coefficients, coefficients);
         let strengths = match self.strength {
             Strength::Magnitude => (powers + LEAST).sqrt(),
             Strength::Power => powers,
         };
-        let filters =
-            if strengths.is_autodiff() { self.filters.clone().autodiff() } else { self.filters.clone() };
-        let mels = strengths.reshape([batch * frames, coefficients]).matmul(filters);
-        mels.clamp_min(self.floor).log().reshape([batch, frames, bins])
+        product(strengths, &self.filters).clamp_min(self.floor).log()
     }
 }
 

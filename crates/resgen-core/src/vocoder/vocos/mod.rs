@@ -25,7 +25,7 @@ use crate::signal::mel::{Mel, MelTransform, Spectrum};
 use crate::signal::sound::Sound;
 
 /// A trained vocoder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Vocos {
     config: VocosConfig,
     network: VocosNetwork,
@@ -33,11 +33,6 @@ pub struct Vocos {
 }
 
 impl Vocos {
-    /// With a network of these sizes.
-    pub fn new(config: VocosConfig, network: VocosNetwork, device: &Device) -> Self {
-        Self { config, network, device: device.clone().without_autodiff() }
-    }
-
     /// With the weights of a file.
     ///
     /// # Errors
@@ -47,7 +42,7 @@ impl Vocos {
         let device = device.clone().without_autodiff();
         let network =
             parameters::load(VocosNetwork::new(&mut Builder::blank(&device), &config), tensors, "")?;
-        Ok(Self::new(config, network, &device))
+        Ok(Self { config, network, device })
     }
 
     /// With weights rounded to a precision.
