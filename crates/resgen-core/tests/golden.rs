@@ -15,7 +15,7 @@ use resgen_core::head::MixtureLoss;
 use resgen_core::model::{Network, NetworkConfig, Resgen};
 use resgen_core::nn::Builder;
 use resgen_core::nn::parameters::{self, NamedTensors};
-use resgen_core::rvq::{Codebooks, Codes, quantize};
+use resgen_core::rvq::{Codebooks, Codes, Learning, quantize};
 use resgen_core::sample::{Known, Preset, Request, Unmasker};
 use resgen_core::tokenizer::{ImageTokenizer, ImageTokenizerConfig};
 use resgen_core::train::weights::{Gradient, OptimizerConfig, Weights};
@@ -260,7 +260,8 @@ fn a_tokenizers_gradients_pass_the_quantizer_as_the_twins() {
     let pixels = golden.floats::<4>("pixels").autodiff();
     let latents = model.encoder.forward(pixels.clone()); // [B, L, H]
     let shape = latents.dims();
-    let quantized = quantize(latents.flatten(0, 1), tokenizer.books(), Some(golden.integers("kept")));
+    let quantized =
+        quantize(latents.flatten(0, 1), tokenizer.books(), Some(golden.integers("kept")), Learning::Plain);
     golden.expect("commitment", quantized.commitment.clone(), FORWARD);
     let straight = quantized.latents.reshape(shape);
     golden.expect("straight", straight.clone(), FORWARD);

@@ -2,60 +2,15 @@
 //! for codes that nobody uses.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
-use serde::{Deserialize, Serialize};
 
 use super::Codebooks;
+use super::config::{CodebookConfig, Learning};
 use super::usage::perplexity;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, permutation, stream};
 
 /// Average uses per step below which a code's averages say nothing about where it should be.
 const LEAST_USE: f32 = 1e-6;
-
-/// Settings of codebook learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CodebookConfig {
-    /// Decay of the moving averages, per step.
-    pub decay: f64,
-    /// A code whose average use per step falls below this is moved to a current residual.
-    pub revive_below: f64,
-    /// Share of rows that are quantized to a random depth only, so that one tokenizer serves several.
-    pub depth_dropout: f64,
-    /// Weight of the commitment loss.
-    pub commitment: f64,
-    /// Lloyd iterations of the k-means that places the first vectors.
-    pub kmeans_iterations: usize,
-}
-
-impl Default for CodebookConfig {
-    fn default() -> Self {
-        Self { decay: 0.99, revive_below: 0.05, depth_dropout: 0.3, commitment: 0.25, kmeans_iterations: 10 }
-    }
-}
-
-impl CodebookConfig {
-    /// # Errors
-    /// [`Error::Config`] names the value that is out of range.
-    pub fn validate(&self) -> Result<()> {
-        let share = |key: &str, value: f64| match (0.0..=1.0).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::config(
-                format!("tokenizer.codebook.{key}"),
-                format!("expected 0 to 1, found {value}"),
-            )),
-        };
-        share("decay", self.decay)?;
-        share("depth_dropout", self.depth_dropout)?;
-        for (key, value) in [("revive_below", self.revive_below), ("commitment", self.commitment)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                let reason = format!("expected a number of at least 0, found {value}");
-                return Err(Error::config(format!("tokenizer.codebook.{key}"), reason));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// What one pass through the quantizer gives a training step.
 pub struct Quantized {
@@ -69,7 +24,7 @@ pub struct Quantized {
     pub statistics: CodebookStatistics,
 }
 
-/// How often each code was used, and the sum of the residuals it encoded.
+/// How often each code was used, and the sum of what it is to learn.
 #[derive(Clone, Debug)]
 pub struct CodebookStatistics {
     counts: Tensor<2>,    // [books, V]
@@ -94,31 +49,69 @@ impl CodebookStatistics {
 ///
 /// # Shapes
 /// latents `[N, H]`, `kept` `[N, 1]`
-pub fn quantize(latents: Tensor<2>, books: &Codebooks, kept: Option<Tensor<2, Int>>) -> Quantized {
-    let [rows, width] = latents.dims();
+pub fn quantize(
+    latents: Tensor<2>,
+    books: &Codebooks,
+    kept: Option<Tensor<2, Int>>,
+    learning: Learning,
+) -> Quantized {
     let plain = latents.clone().without_autodiff();
-    let mut tally = Tally::new(books, &plain.device());
-    let mut partial = Tensor::<2>::zeros([rows, width], &plain.device()); // level-m approximation
+    let codes = books.encode(plain.clone()); // [N, D]
+    let mut partial = plain.zeros_like(); // level-m approximation
     let mut decoded = partial.clone(); // level-kept approximation
     let mut commitment = Tensor::<1>::zeros([1], &latents.device());
-    let codes = books.encode(plain.clone()); // [N, D]
+    let mut steps = Vec::with_capacity(books.depth());
     for depth in 0..books.depth() {
         let code = codes.clone().narrow(1, depth, 1).squeeze_dim::<1>(1); // [N]
         let chosen = books.at(depth).select(0, code.clone()); // [N, H]
-        tally.add(books.book_of(depth), code, plain.clone() - partial.clone());
+        let residual = plain.clone() - partial.clone();
         partial = partial + chosen.clone();
-        decoded = decoded
-            + match &kept {
-                Some(kept) => chosen * kept.clone().greater_scalar(depth as i64).float(),
-                None => chosen,
-            };
+        let heard = match &kept {
+            Some(kept) => chosen * kept.clone().greater_scalar(depth as i64).float(),
+            None => chosen,
+        };
+        decoded = decoded + heard.clone();
         commitment = commitment + (latents.clone() - partial.clone()).square().mean();
+        steps.push(Step { code, heard, residual });
+    }
+    let mut tally = Tally::new(books, &plain.device());
+    let missed = plain.clone() - decoded.clone();
+    for (depth, step) in steps.into_iter().enumerate() {
+        let lesson = match learning {
+            Learning::Plain => step.residual.clone(),
+            Learning::Probabilistic => step.left_by_others(missed.clone(), kept.as_ref(), depth),
+        };
+        tally.add(books.book_of(depth), step.code, lesson, step.residual);
     }
     Quantized {
         latents: latents + (decoded - plain),
         codes,
         commitment: commitment.div_scalar(books.depth() as f64),
         statistics: tally.finish(),
+    }
+}
+
+/// What a depth made of all rows.
+struct Step {
+    code: Tensor<1, Int>, // [N]
+    heard: Tensor<2>,     // [N, H]: its vector where the row is decoded with this depth, else 0
+    residual: Tensor<2>,  // [N, H]: what the depths before leave
+}
+
+impl Step {
+    /// What all other decoded depths leave of a row, where this one is decoded, too; else what the depths before leave.
+    ///
+    /// # Shapes
+    /// missed `[N, H]`: what all decoded depths leave; kept `[N, 1]` → `[N, H]`
+    fn left_by_others(&self, missed: Tensor<2>, kept: Option<&Tensor<2, Int>>, depth: usize) -> Tensor<2> {
+        let left = missed + self.heard.clone();
+        match kept {
+            Some(kept) => {
+                let is_decoded = kept.clone().greater_scalar(depth as i64).expand(left.dims());
+                self.residual.clone().mask_where(is_decoded, left)
+            }
+            None => left,
+        }
     }
 }
 
@@ -139,11 +132,13 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, book: usize, code: Tensor<1, Int>, residual: Tensor<2>) {
+    /// # Shapes
+    /// code `[N]`; lesson, what its vector learns, and residual `[N, H]`
+    fn add(&mut self, book: usize, code: Tensor<1, Int>, lesson: Tensor<2>, residual: Tensor<2>) {
         let ones = Tensor::<1>::ones([code.dims()[0]], &code.device());
         let add = IndexingUpdateOp::Add;
         self.counts[book] = self.counts[book].clone().select_assign(0, code.clone(), ones, add);
-        self.sums[book] = self.sums[book].clone().select_assign(0, code, residual.clone(), add);
+        self.sums[book] = self.sums[book].clone().select_assign(0, code, lesson, add);
         self.residuals[book].push(residual);
     }
 
@@ -374,7 +369,7 @@ mod tests {
     #[test]
     fn the_gradient_passes_straight_through() {
         let latents = column(&[9.2, 0.4]).autodiff().require_grad();
-        let quantized = quantize(latents.clone(), &books(), None);
+        let quantized = quantize(latents.clone(), &books(), None, Learning::Plain);
         let values: Vec<f32> = quantized.latents.clone().try_to_vec_as().unwrap();
         assert!((values[0] - 9.0).abs() < 1e-6 && (values[1] - 1.0).abs() < 1e-6, "{values:?}");
         // d/dx of Σ q² is 2·q(x) where q passes straight through.
@@ -388,7 +383,7 @@ mod tests {
         // Row 9.2: partial sums 10 and 9, squared distances 0.64 and 0.04, mean 0.34; slope
         // d/dx = ((9.2−10) + (9.2−9))·2/2 = −0.6.
         let latents = column(&[9.2]).autodiff().require_grad();
-        let quantized = quantize(latents.clone(), &books(), None);
+        let quantized = quantize(latents.clone(), &books(), None, Learning::Plain);
         let loss: f32 = quantized.commitment.clone().into_scalar();
         assert!((loss - 0.34).abs() < 1e-5, "{loss}");
         let gradient: f32 = latents.grad(&quantized.commitment.backward()).unwrap().into_scalar();
@@ -398,9 +393,51 @@ mod tests {
     #[test]
     fn dropout_decodes_the_kept_depths_only() {
         let kept = Tensor::<2, Int>::from_data(TensorData::new(vec![1, 2], [2, 1]), &Device::flex());
-        let quantized = quantize(column(&[9.2, 9.2]), &books(), Some(kept));
+        let quantized = quantize(column(&[9.2, 9.2]), &books(), Some(kept), Learning::Plain);
         let values: Vec<f32> = quantized.latents.try_to_vec_as().unwrap();
         assert!((values[0] - 10.0).abs() < 1e-6 && (values[1] - 9.0).abs() < 1e-6, "{values:?}");
+    }
+
+    #[test]
+    fn probabilistic_vectors_learn_what_all_other_decoded_depths_leave() {
+        // Coarse vectors 0 and 10, fine ones −1 and 1: 9.2 is 10 − 1. Row two is decoded with the coarse one alone.
+        let learned = |kept: Option<[i32; 1]>| {
+            let kept =
+                kept.map(|kept| Tensor::from_data(TensorData::new(kept.to_vec(), [1, 1]), &Device::flex()));
+            let quantized = quantize(column(&[9.2]), &books(), kept, Learning::Probabilistic);
+            let mut learner = CodebookLearner::in_use(books());
+            let config = CodebookConfig { decay: 0.0, revive_below: 0.0, ..Default::default() };
+            learner.learn(quantized.statistics, &config, 7, 0).unwrap();
+            let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
+            [vectors[1], vectors[2]]
+        };
+        let near = |found: [f32; 2], expected: [f32; 2]| {
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
+        };
+        near(learned(None), [10.2, -0.8]);
+        near(learned(Some([2])), [10.2, -0.8]);
+        near(learned(Some([1])), [9.2, -0.8]);
+    }
+
+    #[test]
+    fn probabilistic_codebooks_come_closer_than_plain_ones() {
+        let mut rng = stream(3, Purpose::Evaluate, 0, 0);
+        let values: Vec<f32> = (0..2048).map(|_| crate::random::normal(&mut rng)).collect();
+        let rows = Tensor::<2>::from_data(TensorData::new(values, [512, 4]), &Device::flex());
+        let error = |learning| {
+            let blank = Codebooks::zeros(4, crate::rvq::Sharing::Separate, 6, 4, &Device::flex()).unwrap();
+            let mut learner = CodebookLearner::new(blank);
+            learner.place_by_kmeans(rows.clone(), 10, 3).unwrap();
+            let config = CodebookConfig { learning, decay: 0.8, revive_below: 0.0, ..Default::default() };
+            for step in 0..200 {
+                let seen = quantize(rows.clone(), learner.books(), None, learning).statistics;
+                learner.learn(seen, &config, 7, step).unwrap();
+            }
+            let decoded = learner.books().decode(learner.books().encode(rows.clone()));
+            (decoded - rows.clone()).square().mean().into_scalar::<f32>()
+        };
+        let [plain, probabilistic] = [error(Learning::Plain), error(Learning::Probabilistic)];
+        assert!(probabilistic < 0.97 * plain, "{probabilistic} and {plain}");
     }
 
     #[test]
@@ -411,7 +448,7 @@ mod tests {
                 .unwrap();
         let mut learner = CodebookLearner::new(one);
         let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
-        let seen = quantize(column(&[2.0, 4.0]), learner.books(), None).statistics;
+        let seen = quantize(column(&[2.0, 4.0]), learner.books(), None, Learning::Plain).statistics;
         // Code 0: sum 6·½ over count 2·½ = 3. Code 1 was never used: it moves to one of the rows.
         assert_eq!(learner.learn(seen, &config, 7, 0).unwrap().revived, 1);
         let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
@@ -425,7 +462,7 @@ mod tests {
             Codebooks::new(column(&[0.0, 100.0, 200.0, 300.0]).unsqueeze_dim(0), 1).unwrap(),
         );
         let config = CodebookConfig { decay: 0.5, revive_below: 0.1, ..Default::default() };
-        let seen = quantize(column(&[1.0, 2.0, 3.0]), learner.books(), None).statistics;
+        let seen = quantize(column(&[1.0, 2.0, 3.0]), learner.books(), None, Learning::Plain).statistics;
         assert_eq!(learner.learn(seen, &config, 7, 0).unwrap().revived, 3);
         let mut vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
         vectors[1..].sort_by(f32::total_cmp);
@@ -438,7 +475,7 @@ mod tests {
             CodebookLearner::new(Codebooks::new(column(&[0.0, 100.0]).unsqueeze_dim(0), 1).unwrap());
         let config = CodebookConfig { decay: 0.1, revive_below: 0.0, ..Default::default() };
         for step in 0..100 {
-            let seen = quantize(column(&[1.0]), learner.books(), None).statistics;
+            let seen = quantize(column(&[1.0]), learner.books(), None, Learning::Plain).statistics;
             assert_eq!(learner.learn(seen, &config, 7, step).unwrap().revived, 0);
         }
         let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();

@@ -6,10 +6,12 @@
 
 mod codebook;
 mod codes;
+mod config;
 mod learning;
 mod usage;
 
 pub use codebook::{Codebooks, Sharing};
 pub use codes::Codes;
-pub use learning::{CodebookConfig, CodebookLearner, CodebookStatistics, Learned, Quantized, quantize};
+pub use config::{CodebookConfig, Learning};
+pub use learning::{CodebookLearner, CodebookStatistics, Learned, Quantized, quantize};
 pub use usage::{DepthUsage, Usage};

@@ -80,7 +80,8 @@ impl<A: Autoencode> TokenizerLearner<A> {
         }
         let shape = latents.dims();
         let kept = self.kept_depths(step, first, count);
-        let quantized = quantize(latents.flatten(0, 1), self.codebooks.books(), Some(kept));
+        let learning = self.config.quantizer().codebook.learning;
+        let quantized = quantize(latents.flatten(0, 1), self.codebooks.books(), Some(kept), learning);
         Encoded {
             latents: quantized.latents.reshape(shape),
             commitment: Some(quantized.commitment),

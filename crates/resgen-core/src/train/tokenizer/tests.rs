@@ -1,6 +1,6 @@
 use super::*;
 use crate::nn::parameters;
-use crate::rvq::quantize;
+use crate::rvq::{Learning, quantize};
 use crate::tokenizer::adversarial::generator_loss;
 use crate::tokenizer::image::Autoencoder;
 
@@ -44,7 +44,7 @@ fn one_backward_pass_gives_the_gradient_of_all_losses() {
     let pixels = learner.signals(waves()).unwrap();
     let latents = model.encoder.forward(pixels.clone().autodiff()); // [B, L, H]
     let shape = latents.dims();
-    let quantized = quantize(latents.flatten(0, 1), learner.codebooks.books(), None);
+    let quantized = quantize(latents.flatten(0, 1), learner.codebooks.books(), None, Learning::Plain);
     let reconstruction = model.decoder.forward(quantized.latents.reshape(shape));
     let discriminator = learner.adversary.as_ref().unwrap().weights.model();
     let adversarial = generator_loss(discriminator.logits(reconstruction.clone()));
