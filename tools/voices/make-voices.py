@@ -5,6 +5,7 @@ Seven of them, and 600 sentences, are held out: nobody in `train` speaks like th
 
     OUT/train/<speaker>/<number>.wav     OUT/train/manifest.tsv      145 sentences a speaker
     OUT/heldout/<speaker>/<number>.wav   OUT/heldout/manifest.tsv     80 sentences a speaker
+    OUT/hard/<speaker>/<number>.wav      OUT/hard/manifest.tsv        the 20 of hard.txt, by those who are held out
 
 16-bit WAV of one channel at 16,000 Hz. Files that are there are not made again. Needs flite, sox and, for sentences.py, fortunes and wamerican.
 """
@@ -21,7 +22,7 @@ TRACTS = (0.85, 0.92, 1.0, 1.08, 1.17)
 PITCHES = (0.85, 1.0, 1.2)
 HELD_OUT = {("awb", 0.92, 1.2), ("awb", 1.08, 0.85), ("kal16", 0.85, 1.0), ("kal16", 1.08, 1.2), ("rms", 1.08, 1.0), ("slt", 0.92, 1.0), ("slt", 1.17, 0.85)}
 SENTENCES_HELD_OUT = 600
-EACH = {"train": 145, "heldout": 80}
+EACH = {"train": 145, "heldout": 80, "hard": 20}
 
 
 def speakers() -> list[tuple[str, float, float]]:
@@ -55,10 +56,11 @@ def main() -> None:
     rng = random.Random(1)
     rng.shuffle(sentences)
     parts = {"heldout": sentences[:SENTENCES_HELD_OUT], "train": sentences[SENTENCES_HELD_OUT:]}
+    parts["hard"] = (Path(__file__).parent / "hard.txt").read_text().splitlines()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for split in ("train", "heldout"):
+        for split in EACH:
             lines, jobs = ["path\ttext\tspeaker"], []
-            for speaker in (s for s in speakers() if (s in HELD_OUT) == (split == "heldout")):
+            for speaker in (s for s in speakers() if (s in HELD_OUT) == (split != "train")):
                 name = name_of(speaker)
                 (out / split / name).mkdir(parents=True, exist_ok=True)
                 for number, sentence in enumerate(rng.sample(parts[split], EACH[split])):
