@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use resgen_core::features::ClassifierHeader;
+use resgen_core::features::{ClassifierHeader, SpeakerHeader};
 use resgen_core::model::{NetworkConfig, Stored};
 use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::tokenizer::speech::MelAutoencoder;
@@ -167,6 +167,15 @@ pub fn classifier(path: &Path) -> Result<Option<(ClassifierHeader, NamedTensors)
     };
     let header = with_header(path, &file.header, "classifier")?;
     Ok(Some((header, file.tensors)))
+}
+
+/// The speaker encoder in `path`.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::File`] name the file: it cannot be read, or holds another model.
+pub fn speaker_encoder(path: &Path) -> Result<(SpeakerHeader, NamedTensors)> {
+    let file = ModelFile::<Value>::load(path)?;
+    Ok((with_header(path, &file.header, "speaker-encoder")?, file.tensors))
 }
 
 /// Whether `path` is the folder of a run, or a file that says that it is a model of resgen; weights that others trained are not.

@@ -16,7 +16,7 @@ use crate::commands::data::problem;
 use crate::context::Context;
 use crate::model;
 
-/// How many classes the text names; JSON names all.
+/// How many classes or speakers the text names; JSON names all.
 const NAMED: usize = 20;
 
 /// The file that makes a folder a token cache.
@@ -145,7 +145,7 @@ fn text(contents: &Contents) -> String {
     lines.push(format!("fingerprint {}", contents.fingerprint));
     for (key, value) in contents.header.iter().flatten().filter(|(key, _)| *key != "kind") {
         match (key.as_str(), value) {
-            ("classes", Value::Array(classes)) => lines.push(classes_line(classes)),
+            ("classes" | "speakers", Value::Array(names)) => lines.push(names_line(key, names)),
             (_, value) => describe(key, value, &mut lines),
         }
     }
@@ -159,16 +159,16 @@ fn cache_text(header: &CacheHeader) -> String {
     let lines = [
         format!("token cache: {} signals, {sizes}, {} shards", header.signals, header.shards.len()),
         format!("tokenizer {}", inputs.tokenizer),
-        classes_line(&classes),
+        names_line("classes", &classes),
         format!("unreadable pictures {}", header.unreadable.len()),
     ];
     lines.join("\n")
 }
 
-fn classes_line(classes: &[Value]) -> String {
-    let names: Vec<&str> = classes.iter().filter_map(Value::as_str).take(NAMED).collect();
-    let more = if classes.len() > NAMED { ", … (--json names all)" } else { "" };
-    format!("classes ({}) {}{more}", classes.len(), names.join(", "))
+fn names_line(of: &str, all: &[Value]) -> String {
+    let names: Vec<&str> = all.iter().filter_map(Value::as_str).take(NAMED).collect();
+    let more = if all.len() > NAMED { ", … (--json names all)" } else { "" };
+    format!("{of} ({}) {}{more}", all.len(), names.join(", "))
 }
 
 /// `key value` lines, with dotted keys for what is nested.

@@ -198,20 +198,35 @@ pub fn pieces<P: Piece + 'static>(
     previewed: usize,
     context: &Context,
 ) -> resgen_core::Result<(SignalSource, Vec<f32>)> {
-    let segments = |path: &Path, limit| Ok::<_, Error>(Segments::new(listen(path)?, piece()?, limit));
+    let source = source(listen(&data.train)?, piece()?, run, context)?;
+    let samples = match &data.heldout {
+        Some(heldout) => {
+            let segments = Segments::new(listen(heldout)?, piece()?, CacheLimit(0));
+            preview::samples_of(&segments, previewed)
+        }
+        None => Vec::new(),
+    };
+    Ok((source, samples))
+}
+
+/// Batches of pieces of a set's recordings.
+///
+/// # Errors
+/// As [`Loader::of`].
+pub fn source<P: Piece + 'static>(
+    set: Arc<SpeechSet>,
+    piece: P,
+    run: &RunConfig,
+    context: &Context,
+) -> resgen_core::Result<SignalSource> {
+    let segments = Segments::new(set, piece, CacheLimit::default());
     let options = BatchOptions {
         seed: run.seed,
         batch_size: run.batch,
         threads: context.threads,
         prefetch: PREFETCHED,
     };
-    let training = Arc::new(segments(&data.train, CacheLimit::default())?);
-    let source = SignalSource::new(Loader::of(training, options)?, run.micro_batches);
-    let samples = match &data.heldout {
-        Some(heldout) => preview::samples_of(&segments(heldout, CacheLimit(0))?, previewed),
-        None => Vec::new(),
-    };
-    Ok((source, samples))
+    Ok(SignalSource::new(Loader::of(Arc::new(segments), options)?, run.micro_batches))
 }
 
 /// Lists recordings and notes on stderr what of them cannot be used.

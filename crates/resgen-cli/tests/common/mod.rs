@@ -3,6 +3,8 @@
 // Every test file uses its own share of these.
 #![allow(dead_code)]
 
+pub mod speech;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

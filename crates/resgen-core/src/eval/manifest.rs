@@ -46,6 +46,12 @@ pub enum Metric {
     MeanCharacterErrorRate,
     /// The mean cosine between embeddings: of speakers, the SIM of papers.
     Similarity,
+    /// That between what was said and the prompt as it was recorded.
+    SimilarityToPrompt,
+    /// That between what was said and the prompt as codes and vocoder leave it.
+    SimilarityToRebuilt,
+    /// Share of sentences that are nearer to their prompt than to a recording of somebody else.
+    OwnVoice,
     /// Mean over pictures of each one's PSNR, in dB: the number papers usually give. At most 100.
     Psnr,
     /// PSNR of the mean error of all pictures, in dB: bad pictures weigh most.
@@ -98,6 +104,9 @@ impl Metric {
             (Self::CharacterErrorRate, _) => "CER",
             (Self::MeanCharacterErrorRate, _) => "mean CER",
             (Self::Similarity, _) => "similarity",
+            (Self::SimilarityToPrompt, _) => "SIM-o",
+            (Self::SimilarityToRebuilt, _) => "SIM-r",
+            (Self::OwnVoice, _) => "own voice",
             (Self::Psnr, _) => "mean PSNR, dB",
             (Self::PsnrOfMean, _) => "PSNR of the mean error, dB",
             (Self::Ssim, _) => "SSIM",
@@ -164,6 +173,8 @@ pub enum SetKind {
     Texts,
     /// Vectors in a NumPy file.
     Embeddings,
+    /// Sounds.
+    Recordings,
     /// Codes of a token cache.
     Codes,
     /// What a model makes of the reference.
@@ -223,7 +234,9 @@ impl Manifest {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let width = findings.extractor.as_ref().map_or(0, |extractor| extractor.width);
         let sets = [("samples", &findings.samples), ("pictures in the reference", &findings.reference)];
-        let few = sets.into_iter().filter(|(_, set)| set.kind != SetKind::Statistics && set.count <= width);
+        // Statistics have no samples to count, and of recordings no covariance is taken.
+        let needs_none = |kind: SetKind| matches!(kind, SetKind::Statistics | SetKind::Recordings);
+        let few = sets.into_iter().filter(|(_, set)| !needs_none(set.kind) && set.count <= width);
         let warning = |(what, set): (&str, &SetRecord)| {
             format!(
                 "{} {what} for features of width {width}: their covariance has no full rank, and Fréchet distances say \
@@ -352,6 +365,7 @@ fn heading(findings: &Findings) -> String {
         SetKind::Folder | SetKind::Archive | SetKind::Statistics => "pictures",
         SetKind::Texts => "texts",
         SetKind::Embeddings => "vectors",
+        SetKind::Recordings => "recordings",
         SetKind::Codes => "signals",
         SetKind::Model => "results",
     };

@@ -6,6 +6,7 @@ pub mod growth;
 pub mod held_out;
 pub mod images;
 pub mod likelihood;
+pub mod likeness;
 mod looking;
 pub mod manifest;
 pub mod nearest;
@@ -13,6 +14,7 @@ pub mod neighbours;
 pub mod reconstruction;
 pub mod reference;
 pub mod similarity;
+pub mod speakers;
 pub mod transcripts;
 pub mod words;
 

@@ -53,11 +53,11 @@ pub enum ClassifierKind {
 /// Tells results of one network from those of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractorIdentity {
-    /// `inception-v3-2015-12-05` or `classifier`.
+    /// `inception-v3-2015-12-05`, `classifier` or `speaker-encoder`.
     pub name: String,
     /// Of the weights.
     pub fingerprint: String,
-    /// How pictures are brought to its size.
+    /// How pictures are brought to its size, or sounds become spectrograms.
     pub input: String,
     /// Width of the features.
     pub width: usize,

@@ -48,7 +48,50 @@ pub struct ConvNext {
     scale: Param<Tensor<1>>, // [C]
 }
 
+/// Fewer frames that are then worked on: several are joined to one, and go through blocks.
+#[derive(Module, Debug)]
+pub struct Narrowing {
+    join: Linear,
+    blocks: Vec<ConvNext>,
+}
+
+impl Narrowing {
+    /// One after another, from frames of `input` channels: of each its channels and the frames that it joins to one, and so many blocks.
+    pub fn levels(
+        builder: &mut Builder,
+        input: usize,
+        channels: &[usize],
+        joins: &[usize],
+        blocks: usize,
+    ) -> Vec<Self> {
+        let inputs = [input].into_iter().chain(channels.iter().copied());
+        let level = |((input, &channels), &join): ((usize, &usize), &usize)| Self {
+            join: builder.linear(input * join, channels),
+            blocks: ConvNext::stack(builder, channels, blocks, joins.len() * blocks),
+        };
+        inputs.zip(channels).zip(joins).map(level).collect()
+    }
+
+    /// # Shapes
+    /// `[B, T, input]`, T a multiple of `join` → `[B, T/join, channels]`
+    pub fn forward(&self, x: Tensor<3>, join: usize) -> Tensor<3> {
+        let [batch, frames, channels] = x.dims();
+        through(&self.blocks, project(&self.join, x.reshape([batch, frames / join, channels * join])))
+    }
+}
+
+/// # Shapes
+/// `[B, T, C]` → `[B, T, C]`
+pub fn through(blocks: &[ConvNext], x: Tensor<3>) -> Tensor<3> {
+    blocks.iter().fold(x, |x, block| block.forward(x))
+}
+
 impl ConvNext {
+    /// `count` blocks that follow one another, of `all` that a network has.
+    pub fn stack(builder: &mut Builder, channels: usize, count: usize, all: usize) -> Vec<Self> {
+        (0..count).map(|_| Self::new(builder, channels, all)).collect()
+    }
+
     /// One of `blocks` blocks: each adds a part of what the others leave.
     pub fn new(builder: &mut Builder, channels: usize, blocks: usize) -> Self {
         let scale = 1.0 / blocks.max(1) as f32;

@@ -137,6 +137,15 @@ impl<'a> Speaker<'a> {
         Ok(sound.trimmed(Silence::default()).faded(FADE))
     }
 
+    /// A recording as its codes and the vocoder leave it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for one without samples, or where all is silence; [`Error::Device`].
+    pub fn rebuilt(&self, recording: &Sound) -> Result<Sound> {
+        let codes = self.generator.tokenizer.encode_mel(&self.listener.mel(recording)?, 1)?;
+        self.sound(&codes, 0..codes.positions())
+    }
+
     /// A recording whose first `seconds` are given, and its whole text: what was not given is drawn, the length is that of the recording.
     /// All of it is returned, what was given too.
     ///

@@ -3,18 +3,17 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{DataConfig, Experiment};
 use super::learner::{Applied, Learner};
-use super::log::{Panel, Scale};
+use super::log::Panel;
 use super::model_file::{ModelFile, Storage};
+use super::recognition::{self, Guesses};
 use super::run::RunConfig;
-use super::scalar;
 use super::tokenizer::SignalBatch;
-use super::weights::{Gradient, Weights, added};
+use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::features::{Classifier, ClassifierConfig, ClassifierHeader, ClassifierKind};
 use crate::nn::parameters::{self, NamedTensors};
@@ -53,14 +52,6 @@ pub struct ClassifierLearner {
     weights: Weights<Classifier>,
 }
 
-/// What micro-batches give a classifier: sums over their pictures.
-pub struct ClassifierPart {
-    gradients: Vec<Tensor<1>>,
-    loss: f64,
-    right: f64,
-    count: f64,
-}
-
 impl ClassifierLearner {
     /// A fresh classifier.
     ///
@@ -92,51 +83,28 @@ impl ClassifierLearner {
 
 impl Learner for ClassifierLearner {
     type Batch = SignalBatch;
-    type Part = ClassifierPart;
-    const COLUMNS: &'static [&'static str] = &["loss", "accuracy", "gradient_norm", "learning_rate"];
+    type Part = Guesses;
+    const COLUMNS: &'static [&'static str] = recognition::COLUMNS;
 
     fn panels() -> Vec<Panel> {
-        vec![
-            Panel::of("Loss", "nats per picture", &["loss"], Scale::Log),
-            Panel::of("Accuracy", "share of a batch", &["accuracy"], Scale::Linear),
-            Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
-        ]
+        recognition::panels("picture")
     }
 
-    fn part(&self, _: u64, batch: SignalBatch) -> Result<ClassifierPart> {
+    fn part(&self, _: u64, batch: SignalBatch) -> Result<Guesses> {
         let (count, side) = (batch.classes.len(), self.config.resolution);
         let pixels = Tensor::from_data(TensorData::new(batch.values, [count, 3, side, side]), &self.device);
-        let classes: Vec<i32> = batch.classes.iter().map(|&class| class as i32).collect();
-        let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, [count, 1]), &self.device);
-
+        let classes = recognition::classes(&batch.classes, &self.device);
         let masters = self.weights.model().clone().train();
         let logits = self.precision.of(masters.clone()).forward(pixels).logits; // [B, classes]
-        let guesses = logits.clone().without_autodiff().argmax(1); // [B, 1]
-        let right = guesses.equal(classes.clone()).float().sum();
-        let loss = log_softmax(logits, 1).gather(1, classes).sum().neg();
-        let (right, loss_sum) = (scalar(&right)?, scalar(&loss)?);
-        let gradients = parameters::take_gradients(&masters, &mut loss.backward());
-        Ok(ClassifierPart { gradients, loss: loss_sum, right, count: count as f64 })
+        Guesses::of(&masters, logits.clone(), logits, classes)
     }
 
-    fn merged(sum: ClassifierPart, next: ClassifierPart, workers: &Workers) -> Result<ClassifierPart> {
-        Ok(ClassifierPart {
-            gradients: added(sum.gradients, next.gradients, workers)?,
-            loss: sum.loss + next.loss,
-            right: sum.right + next.right,
-            count: sum.count + next.count,
-        })
+    fn merged(sum: Guesses, next: Guesses, workers: &Workers) -> Result<Guesses> {
+        sum.merged(next, workers)
     }
 
-    fn apply(&mut self, _: u64, all: ClassifierPart, rate: f64, workers: &Workers) -> Result<Applied> {
-        let (loss, accuracy) = (all.loss / all.count, all.right / all.count);
-        let gradient = Gradient::mean(all.gradients, all.count, workers)?;
-        if !loss.is_finite() || !gradient.norm.is_finite() {
-            return Ok(Applied::NotFinite(format!("loss {loss} with gradient norm {}", gradient.norm)));
-        }
-        let norm = gradient.norm;
-        self.weights.update(gradient, rate, workers)?;
-        Ok(Applied::Updated(vec![loss, accuracy, norm, rate]))
+    fn apply(&mut self, _: u64, all: Guesses, rate: f64, workers: &Workers) -> Result<Applied> {
+        all.update(&mut self.weights, rate, workers)
     }
 
     fn state(&self) -> NamedTensors {

@@ -3,17 +3,18 @@
 //! - *cross-sentence*: the prompt is another recording of the same speaker, with its text; a whole sentence is said after it;
 //! - *continuation*: the first seconds of a recording are given, with its whole text; the rest is said.
 //!
-//! The recordings themselves, resampled and as loud as what is made, are the reference.
+//! The recordings themselves, resampled and as loud as what is made, are the reference. Given a network that tells voices, it is also said whether
+//! what was spoken is in the voice that was asked for.
 
-use std::io::Write as _;
+mod likeness;
+mod transcriber;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::{SpeechSet, Utterance, spread};
 use resgen_core::eval::manifest::{Manifest, tables};
-use resgen_core::eval::transcripts::{Transcripts, compare};
 use resgen_core::eval::words::Normalizer;
 use resgen_core::model::AnyNetwork;
 use resgen_core::nn::parameters::fingerprint;
@@ -25,6 +26,8 @@ use resgen_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::likeness::Prompts;
+use self::transcriber::judge;
 use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
 use crate::context::Context;
@@ -48,11 +51,13 @@ enum Protocol {
 #[command(after_help = "\
 Example:
   resgen eval speech runs/voices --data voices/heldout --count 200 --out spoken/ \\
-      --transcriber \"python3 tools/voices/transcribe.py -\"
+      --transcriber \"python3 tools/voices/transcribe.py -\" --extractor runs/speakers
 
 The transcriber is any command that reads names of WAV files, one a line, from its standard input and writes a line for each: the name, a tab
-and what it hears. DIR/spoken and DIR/real hold the sounds, DIR/said.tsv the texts, DIR/*.heard.tsv what was heard, DIR/*.json the results. Sounds that
-are there are not made again.")]
+and what it hears. The extractor is a network of `resgen eval features train` on recordings; with it cosines with the prompt are told, as it was
+recorded (SIM-o) and as codes and vocoder leave it (SIM-r), and how many sentences are nearer to it than to somebody else's recording. DIR/spoken and
+DIR/real hold the sounds, DIR/rebuilt the prompts of SIM-r, DIR/said.tsv the texts, DIR/*.heard.tsv what was heard, DIR/*.json and DIR/*.voices.json
+the results. Sounds that are there are not made again.")]
 pub struct Arguments {
     /// A generator that speaks: its model file, or the folder of its run.
     model: PathBuf,
@@ -65,6 +70,9 @@ pub struct Arguments {
     /// A command that writes what it hears.
     #[arg(long, value_name = "COMMAND")]
     transcriber: String,
+    /// The network to tell voices with.
+    #[arg(long, value_name = "RUN|FILE")]
+    extractor: Option<PathBuf>,
     /// What is given of a recording: cross-sentence or continuation.
     #[arg(long, default_value = "cross-sentence", value_name = "PROTOCOL",
         value_parser = parser::<Protocol>(&["cross-sentence", "continuation"]))]
@@ -100,6 +108,15 @@ struct Report {
     real_time_factor: Option<f64>,
     real: Manifest,
     spoken: Manifest,
+    /// How like their prompts' the voices are.
+    voices: Option<Voices>,
+}
+
+/// Of both sets.
+#[derive(Debug, Serialize)]
+struct Voices {
+    real: Manifest,
+    spoken: Manifest,
 }
 
 /// A recording that is said again.
@@ -116,8 +133,8 @@ struct Pair<'a> {
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let set = listen(&arguments.data)?;
     let device = context.device()?;
-    let encoder = arguments.encoder.text_encoder.as_deref();
-    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, encoder, &device)?;
+    let reader = arguments.encoder.text_encoder.as_deref();
+    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, reader, &device)?;
     let precision = arguments.precision.precision.unwrap_or_default();
     let generator = generator.in_precision(precision);
     let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
@@ -125,6 +142,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let pairs = pairs(&set, arguments)?;
+    let extractor = arguments.extractor.as_deref();
+    let encoder = extractor.map(|path| likeness::encoder(path, &set, context)).transpose()?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
     for folder in &folders {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
@@ -144,6 +163,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let said: String = pairs.iter().map(|pair| format!("{}\t{}\n", pair.name, pair.target.text)).collect();
     let texts = arguments.out.join("said.tsv");
     write_atomically(&texts, |writer| writer.write_all(said.as_bytes()))?;
+    let prompts = encoder
+        .map(|encoder| Prompts::hear(encoder, arguments, (&set, &pairs), (&speaker, &listener)))
+        .transpose()?;
 
     let mut progress = TerminalProgress::default();
     progress.begin("speaking", 0, pairs.len() as u64);
@@ -178,8 +200,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
 
     let [real, spoken] = folders.each_ref().map(|folder| judge(arguments, folder, &texts, &pairs));
     let (real, spoken) = (real?, spoken?);
+    let voices = prompts.map(|prompts| {
+        let [real, spoken] = folders.each_ref().map(|folder| prompts.judge(arguments, folder, &pairs));
+        Ok::<_, Error>(Voices { real: real?, spoken: spoken? })
+    });
     let real_time_factor = (sound > 0.0).then(|| work / sound);
-    let report = Report { protocol: arguments.protocol, real_time_factor, real, spoken };
+    let voices = voices.transpose()?;
+    let report = Report { protocol: arguments.protocol, real_time_factor, real, spoken, voices };
     context.output.print(&report, text)
 }
 
@@ -240,56 +267,14 @@ fn audible(sound: Sound) -> Result<Sound> {
     }
 }
 
-/// What the transcriber hears in a folder, beside what was said.
-fn judge(arguments: &Arguments, folder: &Path, said: &Path, pairs: &[Pair<'_>]) -> anyhow::Result<Manifest> {
-    let heard = folder.with_extension("heard.tsv");
-    let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
-    let lines = transcribed(&arguments.transcriber, &names)?;
-    if lines.len() != pairs.len() {
-        let found = format!("{} lines", lines.len());
-        return Err(
-            Error::mismatch("what the transcriber wrote", format!("{} lines", pairs.len()), found).into()
-        );
-    }
-    let lines = pairs.iter().zip(&lines).map(|(pair, line)| {
-        let text = line.split_once('\t').map_or("", |(_, text)| text);
-        format!("{}\t{text}\n", pair.name)
-    });
-    let lines: String = lines.collect();
-    write_atomically(&heard, |writer| writer.write_all(lines.as_bytes()))?;
-    let hearing = compare(&Transcripts::read(said)?, &Transcripts::read(&heard)?, arguments.normalizer)?;
-    let manifest = Manifest::new(hearing.findings);
-    manifest.save(&folder.with_extension("json"))?;
-    Ok(manifest)
-}
-
-/// The lines that the command writes when it is given these.
-fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
-    let failed = |reason: String| Error::argument("--transcriber", format!("`{command}`: {reason}"));
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    let mut stdin = child.stdin.take().ok_or_else(|| failed("it has no standard input".into()))?;
-    let names = names.to_owned();
-    // Written beside: a command that answers as it reads would otherwise wait for us to read.
-    let writer = std::thread::spawn(move || stdin.write_all(names.as_bytes()));
-    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
-    // A command that ends before it has read all tells more by its status.
-    let _ = writer.join();
-    if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status)).into());
-    }
-    let text =
-        String::from_utf8(output.stdout).map_err(|error| failed(format!("it wrote no UTF-8: {error}")))?;
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
 fn text(report: &Report) -> String {
-    let named = |name: &str, manifest: &Manifest| (name.to_owned(), manifest.clone());
-    let table = tables(&[named("recordings", &report.real), named("spoken", &report.spoken)]);
-    let factor = report.real_time_factor.map(|factor| format!("\n{factor:.2} s of work a second of sound"));
-    format!("{}{}", table.trim_end(), factor.unwrap_or_default())
+    let table = |real: &Manifest, spoken: &Manifest| {
+        let named = |name: &str, manifest: &Manifest| (name.to_owned(), manifest.clone());
+        tables(&[named("recordings", real), named("spoken", spoken)]).trim_end().to_owned()
+    };
+    let voices = report.voices.as_ref();
+    let voices = voices.map(|voices| format!("\n\n{}", table(&voices.real, &voices.spoken)));
+    let factor = report.real_time_factor.map(|factor| format!("\n\n{factor:.2} s of work a second of sound"));
+    let words = table(&report.real, &report.spoken);
+    format!("{words}{}{}", voices.unwrap_or_default(), factor.unwrap_or_default())
 }

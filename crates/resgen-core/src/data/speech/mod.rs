@@ -9,7 +9,7 @@ mod segments;
 pub use cache::{STRIDE, SpeechCache, Spoken};
 pub use inspect::{Doubtful, SpeakerCount, SpeechInspection, inspect};
 pub use manifest::ManifestForm;
-pub use segments::{MelPiece, Piece, Segments, SoundPiece};
+pub use segments::{MelPiece, Piece, Segments, SoundPiece, VoicePiece};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,23 @@ impl SpeechSet {
     pub fn speakers(&self) -> Vec<&str> {
         let names: BTreeSet<&str> = self.utterances.iter().map(|utterance| &*utterance.speaker).collect();
         names.into_iter().collect()
+    }
+
+    /// Makes sure that of every recording it is said who speaks.
+    ///
+    /// # Errors
+    /// [`Error::File`] names the first of which it is not, and how many there are.
+    pub fn expect_speakers(&self) -> Result<()> {
+        let nameless = || self.utterances.iter().filter(|utterance| utterance.speaker.is_empty());
+        match nameless().next() {
+            None => Ok(()),
+            Some(first) => {
+                let (count, all) = (nameless().count(), self.utterances.len());
+                let reason =
+                    format!("it is not said who speaks in it, nor in {} more of {all} recordings", count - 1);
+                Err(Error::file(self.path_of(first), reason))
+            }
+        }
     }
 
     /// The whole path of a recording.

@@ -1,4 +1,4 @@
-//! Pieces of speech for a network to learn from.
+//! Pieces of speech for a network to learn from: what is said, or who says it.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -13,6 +13,8 @@ use crate::data::loader::Examples;
 use crate::data::source::CacheLimit;
 use crate::data::unreadable::Unreadable;
 use crate::error::Result;
+use crate::features::SpeakerConfig;
+use crate::features::speaker::spectrogram;
 use crate::random::index_below;
 use crate::signal::mel::{Listener, ListenerConfig, Mel, reflected};
 use crate::signal::sound::Sound;
@@ -79,6 +81,40 @@ impl Piece for MelPiece {
     }
 }
 
+/// Spectrograms that a voice is told by: a short recording comes again and again, one in which no voice can be told is none.
+#[derive(Debug)]
+pub struct VoicePiece(MelPiece);
+
+impl VoicePiece {
+    /// For a speaker encoder.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for spectrograms that cannot be made.
+    pub fn new(config: &SpeakerConfig) -> Result<Self> {
+        Ok(Self(MelPiece::new(config.listener.clone(), config.segment)?))
+    }
+}
+
+impl Piece for VoicePiece {
+    type Whole = Mel;
+
+    fn whole(&self, recording: &Sound) -> Result<Mel> {
+        spectrogram(&self.0.listener, recording, self.0.frames)
+    }
+
+    fn len(mel: &Mel) -> usize {
+        MelPiece::len(mel)
+    }
+
+    fn values(&self) -> usize {
+        self.0.values()
+    }
+
+    fn cut(&self, mel: &Mel, rng: &mut ChaCha8Rng, values: &mut [f32]) {
+        self.0.cut(mel, rng, values);
+    }
+}
+
 /// Samples, with those around them that their spectrogram is made of, too.
 #[derive(Debug)]
 pub struct SoundPiece {
@@ -121,11 +157,12 @@ impl Piece for SoundPiece {
     }
 }
 
-/// Random pieces of a set's recordings.
+/// Random pieces of a set's recordings; the class of each is its speaker's number.
 #[derive(Debug)]
 pub struct Segments<P: Piece> {
     set: Arc<SpeechSet>,
     piece: P,
+    speakers: Vec<u32>, // the number of each recording's
     /// One place a recording, filled when it is first heard, as long as there is room.
     kept: Vec<OnceLock<P::Whole>>,
     room: AtomicU64,
@@ -136,7 +173,10 @@ impl<P: Piece> Segments<P> {
     /// Pieces of `set`; what is made of recordings is kept in memory as far as `limit` allows.
     pub fn new(set: Arc<SpeechSet>, piece: P, limit: CacheLimit) -> Self {
         let kept = set.utterances().iter().map(|_| OnceLock::new()).collect();
-        Self { set, piece, kept, room: AtomicU64::new(limit.0), unreadable: Unreadable::default() }
+        let names = set.speakers();
+        let number = |name: &str| names.binary_search(&name).map_or(0, |number| number as u32);
+        let speakers = set.utterances().iter().map(|utterance| number(&utterance.speaker)).collect();
+        Self { set, piece, speakers, kept, room: AtomicU64::new(limit.0), unreadable: Unreadable::default() }
     }
 
     fn with_whole<R>(&self, item: usize, see: impl FnOnce(&P::Whole) -> R) -> Result<R> {
@@ -168,8 +208,8 @@ impl<P: Piece> Examples for Segments<P> {
         self.piece.values()
     }
 
-    fn class(&self, _item: usize) -> u32 {
-        0
+    fn class(&self, item: usize) -> u32 {
+        self.speakers[item]
     }
 
     fn read(&self, item: usize, rng: &mut ChaCha8Rng, values: &mut [f32]) -> bool {

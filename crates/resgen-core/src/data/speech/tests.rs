@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use super::*;
 use crate::data::Examples;
 use crate::data::source::CacheLimit;
+use crate::features::SpeakerConfig;
 use crate::signal::mel::{Listener, ListenerConfig};
 use crate::signal::sound::Sound;
 
@@ -140,6 +141,34 @@ fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
     let silence = (1e-5f32.ln() + 5.0) / 2.5;
     assert!(values[40 * 80..].iter().all(|value| (value - silence).abs() < 1e-6));
     assert!(values[10 * 80..20 * 80].iter().any(|value| *value > 0.5));
+}
+
+fn speaker_config(segment: usize) -> SpeakerConfig {
+    let text = format!("segment = {segment}\nchannels = [8]\njoins = [2]\nblocks = 1\nembedding = 4");
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_class_of_a_piece_is_its_speaker_and_what_has_no_voice_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.wav", "b.wav", "c.wav"] {
+        sound(&folder.path().join(name), 300.0);
+    }
+    Sound::new(16_000, vec![0.3; 1600]).unwrap().save(folder.path().join("d.wav")).unwrap();
+    let list = "path\ttext\tspeaker\na.wav\tA.\tzoe\nb.wav\tB.\tann\nc.wav\tC.\tzoe\nd.wav\tD.\tann\n";
+    text(&folder.path().join("manifest.tsv"), list);
+    let set = Arc::new(SpeechSet::open(folder.path()).unwrap());
+    let pieces = |segment| {
+        let piece = VoicePiece::new(&speaker_config(segment)).unwrap();
+        Segments::new(Arc::clone(&set), piece, CacheLimit::default())
+    };
+    let short = pieces(8);
+    assert_eq!([0, 1, 2, 3].map(|item| short.class(item)), [1, 0, 1, 0]);
+    assert!(piece_of(&short, 3, 1).is_none());
+    assert!(short.problems()[0].reason.contains("at least 0.3 s"), "{:?}", short.problems());
+    // What is shorter than a piece, 31 frames here, comes again.
+    let values = piece_of(&pieces(64), 0, 1).unwrap();
+    assert_eq!(values[..10 * 80], values[31 * 80..41 * 80]);
 }
 
 #[test]

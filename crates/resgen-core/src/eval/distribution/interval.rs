@@ -51,6 +51,12 @@ impl Estimate {
         Self { interval: self.interval.map(|ends| ends.map(|end| end.max(least))), ..self }
     }
 
+    /// With an interval that does not go above what the number can be.
+    #[must_use]
+    pub fn at_most(self, most: f64) -> Self {
+        Self { interval: self.interval.map(|ends| ends.map(|end| end.min(most))), ..self }
+    }
+
     /// With a standard error known from `parts` parts.
     pub fn with_error(value: f64, error: f64, parts: usize, method: IntervalMethod) -> Self {
         let reach = error * quantile_of_student(parts.saturating_sub(1));

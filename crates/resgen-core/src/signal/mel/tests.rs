@@ -80,3 +80,12 @@ fn settings_out_of_range_are_named() {
         preset.validate("mel").unwrap();
     }
 }
+
+#[test]
+fn a_short_spectrogram_is_repeated_and_a_long_one_is_not() {
+    let mel = |values: Vec<f32>| Mel { bins: 2, values };
+    let short = mel(vec![1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(short.clone().repeated(5).values, [1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0, 1.0, 2.0]);
+    assert_eq!(short.clone().repeated(1), short);
+    assert_eq!(mel(vec![]).repeated(3).frames(), 0);
+}

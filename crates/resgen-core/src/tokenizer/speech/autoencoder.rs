@@ -7,17 +7,10 @@ use burn::tensor::Tensor;
 use super::SpeechTokenizerConfig;
 use crate::error::{Error, Result};
 use crate::nn::Builder;
-use crate::nn::convnext::{ConvNext, Norm};
+use crate::nn::convnext::{ConvNext, Narrowing, Norm, through};
 use crate::nn::precision::project;
 use crate::signal::Picture;
 use crate::tokenizer::Autoencode;
-
-/// Of the encoder: frames become fewer, then are worked on.
-#[derive(Module, Debug)]
-struct Narrowing {
-    join: Linear,
-    blocks: Vec<ConvNext>,
-}
 
 /// Of the decoder: frames are worked on, then become more; the last level leaves that to the last layer.
 #[derive(Module, Debug)]
@@ -39,10 +32,6 @@ pub struct MelAutoencoder {
     joins: Vec<usize>,
 }
 
-fn through(blocks: &[ConvNext], x: Tensor<3>) -> Tensor<3> {
-    blocks.iter().fold(x, |x, block| block.forward(x))
-}
-
 impl Autoencode for MelAutoencoder {
     type Config = SpeechTokenizerConfig;
     const FIDELITY: &'static str = "mel_error";
@@ -52,23 +41,14 @@ impl Autoencode for MelAutoencoder {
         let SpeechTokenizerConfig { channels, joins, blocks, .. } = config;
         let bins = config.mel.bins;
         let levels = channels.len();
-        let convnexts = |builder: &mut Builder, width: usize| {
-            (0..*blocks).map(|_| ConvNext::new(builder, width, levels * blocks)).collect()
-        };
-        let narrowing = (0..levels)
-            .map(|level| {
-                let input = if level == 0 { bins } else { channels[level - 1] };
-                let join = builder.linear(input * joins[level], channels[level]);
-                Narrowing { join, blocks: convnexts(builder, channels[level]) }
-            })
-            .collect();
+        let narrowing = Narrowing::levels(builder, bins, channels, joins, *blocks);
         let deepest = channels[levels - 1];
         let (norm, to_latents) = (Norm::new(builder, deepest), builder.linear(deepest, config.latent));
         let from_latents = builder.linear(config.latent, deepest);
         let widening = (0..levels)
             .rev()
             .map(|level| {
-                let blocks = convnexts(builder, channels[level]);
+                let blocks = ConvNext::stack(builder, channels[level], *blocks, levels * blocks);
                 let split = level
                     .checked_sub(1)
                     .map(|next| builder.linear(channels[level], channels[next] * joins[level]));
@@ -88,12 +68,9 @@ impl Autoencode for MelAutoencoder {
     }
 
     fn encode(&self, signals: Tensor<4>) -> Tensor<3> {
-        let mut x = signals.squeeze_dim::<3>(1); // [B, T, bins]
-        for (level, &join) in self.narrowing.iter().zip(&self.joins) {
-            let [batch, frames, channels] = x.dims();
-            let joined = project(&level.join, x.reshape([batch, frames / join, channels * join]));
-            x = through(&level.blocks, joined);
-        }
+        let frames = signals.squeeze_dim::<3>(1); // [B, T, bins]
+        let x =
+            self.narrowing.iter().zip(&self.joins).fold(frames, |x, (level, &join)| level.forward(x, join));
         project(&self.to_latents, self.norm.forward(x))
     }
 

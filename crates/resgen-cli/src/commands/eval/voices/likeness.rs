@@ -1,0 +1,122 @@
+//! Whether what was said is in the voice that was asked for.
+
+use std::path::Path;
+
+use resgen_core::data::SpeechSet;
+use resgen_core::eval::likeness::{Likeness, Reference};
+use resgen_core::eval::manifest::{Findings, Manifest};
+use resgen_core::eval::speakers::somebody_else;
+use resgen_core::features::SpeakerEncoder;
+use resgen_core::progress::Progress as _;
+use resgen_core::signal::mel::Listener;
+use resgen_core::signal::sound::Sound;
+use resgen_core::speak::Speaker;
+use resgen_core::{Error, Result};
+
+use super::{Arguments, Pair, Protocol, audible};
+use crate::context::Context;
+use crate::model;
+use crate::progress::TerminalProgress;
+
+/// The network that voices of `set` are told by.
+///
+/// # Errors
+/// Where it cannot be read or is another; where it is not known who speaks.
+pub fn encoder(extractor: &Path, set: &SpeechSet, context: &Context) -> Result<SpeakerEncoder> {
+    let path = model::file_of(extractor);
+    let (header, tensors) = model::speaker_encoder(&path)?;
+    set.expect_speakers()?;
+    SpeakerEncoder::new(header, &tensors, &context.device()?).map_err(|error| Error::file(&path, error))
+}
+
+/// The prompts of all sentences, as a network hears them.
+pub struct Prompts {
+    encoder: SpeakerEncoder,
+    references: Vec<Reference>,
+}
+
+impl Prompts {
+    /// Listens to every prompt, to what codes and vocoder leave of it, and to somebody else: what is wrong with any of them is found out
+    /// before hours are spent on speaking.
+    ///
+    /// # Errors
+    /// Where a recording has no voice that can be told; where what is left of a prompt cannot be written.
+    pub fn hear(
+        encoder: SpeakerEncoder,
+        arguments: &Arguments,
+        (set, pairs): (&SpeechSet, &[Pair<'_>]),
+        (speaker, listener): (&Speaker<'_>, &Listener),
+    ) -> Result<Self> {
+        let folder = arguments.out.join("rebuilt");
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let speakers: Vec<&str> = set.utterances().iter().map(|utterance| &*utterance.speaker).collect();
+        let mut progress = TerminalProgress::default();
+        progress.begin("listening to prompts", 0, pairs.len() as u64);
+        let mut references = Vec::with_capacity(pairs.len());
+        for (index, pair) in pairs.iter().enumerate() {
+            let path = set.path_of(pair.prompt.unwrap_or(pair.target));
+            let recording = Sound::open(&path)?;
+            let original = match pair.prompt {
+                Some(_) => recording,
+                None => listener.prepared(&recording)?.part(0.0, arguments.given),
+            };
+            let rebuilt = folder.join(&pair.name);
+            if !rebuilt.exists() {
+                audible(speaker.rebuilt(&original)?)?.save(&rebuilt)?;
+            }
+            let reference = Reference::new(&encoder, &original, &Sound::open(&rebuilt)?)
+                .map_err(|error| Error::file(&path, error))?;
+            references.push(
+                match somebody_else(&speakers, &pair.target.speaker, arguments.seed, index as u64) {
+                    Some(other) => {
+                        let path = set.path_of(&set.utterances()[other]);
+                        let other = Sound::open(&path)?;
+                        reference.beside(&encoder, &other).map_err(|error| Error::file(&path, error))?
+                    }
+                    None => reference,
+                },
+            );
+            progress.step(index as u64 + 1, "");
+        }
+        progress.end();
+        Ok(Self { encoder, references })
+    }
+
+    /// Compares what is in a folder with the prompts; of a continuation what comes after the part that was given.
+    ///
+    /// # Errors
+    /// Where a sound cannot be read or the result not be written.
+    pub fn judge(&self, arguments: &Arguments, folder: &Path, pairs: &[Pair<'_>]) -> Result<Manifest> {
+        let mut likeness = Likeness::default();
+        for (pair, reference) in pairs.iter().zip(&self.references) {
+            let sound = Sound::open(folder.join(&pair.name))?;
+            let said = match arguments.protocol {
+                Protocol::CrossSentence => sound,
+                Protocol::Continuation => sound.part(arguments.given, sound.seconds()),
+            };
+            likeness.add(&self.encoder, &said, reference)?;
+        }
+        let protocol = match arguments.protocol {
+            Protocol::CrossSentence => "cross-sentence",
+            Protocol::Continuation => "continuation",
+        };
+        let given = ("seconds given".to_owned(), arguments.given.to_string());
+        let (results, voiceless) = (likeness.results(), likeness.voiceless());
+        let [samples, reference] = likeness.records(folder, &arguments.data);
+        let mut manifest = Manifest::new(Findings {
+            extractor: Some(self.encoder.identity().clone()),
+            settings: [("protocol".to_owned(), protocol.to_owned()), given].into(),
+            samples,
+            reference,
+            results,
+        });
+        if voiceless > 0 {
+            manifest.warnings.push(format!(
+                "no voice can be told in {voiceless} sounds of {}, whose cosines count as 0",
+                folder.display()
+            ));
+        }
+        manifest.save(&folder.with_extension("voices.json"))?;
+        Ok(manifest)
+    }
+}
