@@ -7,15 +7,17 @@
 #   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen
 #   tools/make-assets.sh
 #
-# The weights here had 5,200 steps of that training, and then, beginning with them, 9,000 more:
+# The weights here had 5,200 steps of that training, then, beginning with them, 9,000 more, and then three more blocks and 7,000 more in bf16:
 #
-#   resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen --set train.steps=9000 \
-#       --set init=assets/letters/model.safetensors --set codes.tokenizer=assets/letters/model.safetensors
+#   begin() { resgen train --config configs/letters-resgen-8x8x8-tiny.toml --out runs/letters-resgen --set init=assets/letters/model.safetensors \
+#       --set codes.tokenizer=assets/letters/model.safetensors "$@"; }
+#   begin --set train.steps=9000
+#   begin --set train.steps=7000 --set model.trunk='{ width = 192, layers = 9, heads = 3 }' --precision bf16
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=data/letters
 out=assets/letters
-resgen=target/release/resgen
+resgen=${RESGEN:-target/release/resgen}
 
 "$resgen" export runs/letters-resgen --storage bf16 --out "$out/model.safetensors"
 

@@ -7,7 +7,7 @@ use resgen_core::nn::transformer::TrunkConfig;
 use resgen_core::nn::{Builder, parameters};
 use resgen_core::random::{Purpose, fill_normal, stream};
 use resgen_core::rvq::{Codebooks, Codes};
-use resgen_core::sample::{FillsMasks, Known, Preset, Request, Unmasker};
+use resgen_core::sample::{FillsMasks, GuidanceOn, Known, Preset, Request, Unmasker};
 use resgen_core::schedule::{MaskingSchedule, Ramp};
 
 const POSITIONS: usize = 9;
@@ -165,6 +165,34 @@ fn keeps_known_codes<H: FillsMasks>(model: &Masked<H>) {
             }
         }
     }
+}
+
+#[test]
+fn where_nothing_is_asked_for_known_codes_may_be_hidden() {
+    hides_known_codes(&model::<MixtureHead>());
+    hides_known_codes(&model::<CategoricalHead>());
+}
+
+fn hides_known_codes<H: FillsMasks>(model: &Masked<H>) {
+    let books = books();
+    // A scale of 0 leaves what is predicted where nothing is asked for.
+    let drawn = |guidance_on: GuidanceOn, known: u16| {
+        let preset = Preset {
+            steps: 4,
+            guidance: 0.0,
+            guidance_ramp: Ramp::Constant,
+            guidance_on,
+            ..Preset::default()
+        };
+        let codes = Codes::new(vec![known; POSITIONS * DEPTH], POSITIONS, DEPTH, VOCABULARY).unwrap();
+        let masked = (0..POSITIONS).map(|position| if position < 3 { position } else { DEPTH }).collect();
+        let request = Request { known: Some(Known { codes, masked }), ..request(vec![1, 2], 0) };
+        let codes = Unmasker::new(model, &books, preset).unwrap().sample(&request).unwrap();
+        assert_eq!(codes.signal(0)[..DEPTH], vec![known; DEPTH]);
+        [0, 1].map(|sample| codes.signal(sample)[3 * DEPTH..].to_vec())
+    };
+    assert_eq!(drawn(GuidanceOn::Everything, 1), drawn(GuidanceOn::Everything, 2));
+    assert_ne!(drawn(GuidanceOn::Condition, 1), drawn(GuidanceOn::Condition, 2));
 }
 
 #[test]

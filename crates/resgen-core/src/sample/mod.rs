@@ -9,7 +9,7 @@ mod unmask;
 
 pub use autoregress::{Autoregressor, DrawsPosition};
 pub use filling::FillsMasks;
-pub use preset::Preset;
+pub use preset::{GuidanceOn, Preset};
 pub use request::{Known, Request};
 pub use unmask::Unmasker;
 

@@ -6,6 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::schedule::{MaskingSchedule, Ramp};
 
+/// What guidance goes towards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuidanceOn {
+    /// The condition: class and text.
+    #[default]
+    Condition,
+    /// Known codes, too (the voice of a prompt, what is around a hole): positions of which some are known are hidden where nothing is asked for.
+    /// Of generators that mask; the others cannot hide what comes first.
+    Everything,
+}
+
 /// How samples are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +30,8 @@ pub struct Preset {
     pub guidance: f64,
     /// How the guidance scale gets there from 1.
     pub guidance_ramp: Ramp,
+    /// What guidance goes towards.
+    pub guidance_on: GuidanceOn,
     /// Scale τ of the Gaussian noise within a component.
     pub temperature: f64,
     /// Temperature of the choice of a component.
@@ -35,6 +49,7 @@ impl Default for Preset {
             schedule: MaskingSchedule::Cosine,
             guidance: 2.0,
             guidance_ramp: Ramp::Linear,
+            guidance_on: GuidanceOn::Condition,
             temperature: 1.0,
             component_temperature: 1.0,
             top_p: 0.95,

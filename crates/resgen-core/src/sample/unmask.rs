@@ -15,12 +15,12 @@
 
 use std::cell::OnceCell;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use resgen_kernels::sampling::{Reveal, reveal_counts};
 
 use super::filling::{Filling, FillsMasks, Hidden, Proposal};
 use super::noise::{Noise, NoiseKey, NoiseShape};
-use super::{Preset, Request};
+use super::{GuidanceOn, Preset, Request};
 use crate::error::{Error, Result};
 use crate::model::{Masked, Network};
 use crate::nn::transformer::Modulations;
@@ -54,7 +54,9 @@ enum Candidates {
 struct State {
     codes: Tensor<2, Int>,  // [N, D]
     masked: Tensor<2, Int>, // [N, 1]
-    positions: usize,       // L
+    /// Positions that are hidden where nothing is asked for, `[N, 1]`; none where there are no such.
+    veiled: Option<Tensor<2, Bool>>,
+    positions: usize, // L
     /// How often something was not a number so far, `[1]`.
     broken: Tensor<1, Int>,
 }
@@ -174,9 +176,12 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
             Some(known) => known.codes.to_tensor(&self.device).repeat_dim(0, batch).reshape([rows, depth]),
             None => Tensor::zeros([rows, depth], &self.device),
         };
+        let masked = self.integers(masked.repeat(batch), [rows, 1]);
+        let is_veiled = self.preset.guidance_on == GuidanceOn::Everything && request.known.is_some();
         State {
             codes,
-            masked: self.integers(masked.repeat(batch), [rows, 1]),
+            veiled: is_veiled.then(|| masked.clone().lower_elem(depth as i64)),
+            masked,
             positions,
             broken: Tensor::zeros([1], &self.device),
         }
@@ -222,7 +227,7 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
         let [batch, positions, depth] = step.noise.gumbel.dims();
         let masked = state.masked.clone(); // [N, 1]
         let first = masked.clone().neg() + depth as i64; // [N, 1], number of visible codes
-        let hidden = self.hidden(state, first.clone(), conditions, step.guidance, batch);
+        let hidden = self.hidden(state, conditions, step.guidance, batch);
         let Filling { proposal, surety, tokens, temperature, broken } =
             self.model.head().fill(&self.prepared, hidden, step.noise, &self.preset, step.choice_temperature);
         state.broken = state.broken.clone() + broken;
@@ -254,26 +259,34 @@ impl<'a, H: FillsMasks> Unmasker<'a, H> {
     }
 
     /// Both halves of the guidance run as one batch.
-    fn hidden(
-        &self,
-        state: &State,
-        first: Tensor<2, Int>,
-        conditions: &Conditions<'_, H>,
-        guidance: f64,
-        batch: usize,
-    ) -> Hidden {
-        let positions = state.positions;
-        let visible = self.books.visible_embedding(state.codes.clone(), first);
-        let visible = visible.div_scalar(self.model.config().embedding_scales[self.books.depth()]);
-        let visible = visible.reshape([batch, positions, self.books.width()]);
-        let embedded = self.model.embed(visible, state.masked.clone().reshape([batch, positions]));
+    fn hidden(&self, state: &State, conditions: &Conditions<'_, H>, guidance: f64, batch: usize) -> Hidden {
+        let asked = self.embedded(state, state.masked.clone(), batch);
         // A single sample runs twice even without guidance: matrix products of one row sum in another order than
         // those of several, and the sample must not depend on its batch.
         if guidance == 1.0 && batch > 1 {
-            return Hidden { states: self.model.hidden(embedded, conditions.alone()), guidance: None };
+            return Hidden { states: self.model.hidden(asked, conditions.alone()), guidance: None };
         }
-        let states = self.model.hidden(embedded.repeat_dim(0, 2), conditions.both());
+        let nothing = match &state.veiled {
+            Some(veiled) => {
+                let masked = state.masked.clone().mask_fill(veiled.clone(), self.books.depth() as i64);
+                self.embedded(state, masked, batch)
+            }
+            None => asked.clone(),
+        };
+        let states = self.model.hidden(Tensor::cat(vec![asked, nothing], 0), conditions.both());
         Hidden { states, guidance: Some(guidance as f32) }
+    }
+
+    /// What the network sees of the codes where so many of each position are masked.
+    ///
+    /// # Shapes
+    /// masked `[N, 1]` → `[B, L, d]`
+    fn embedded(&self, state: &State, masked: Tensor<2, Int>, batch: usize) -> Tensor<3> {
+        let (depth, positions) = (self.books.depth(), state.positions);
+        let visible = self.books.visible_embedding(state.codes.clone(), masked.clone().neg() + depth as i64);
+        let visible = visible.div_scalar(self.model.config().embedding_scales[depth]);
+        let visible = visible.reshape([batch, positions, self.books.width()]);
+        self.model.embed(visible, masked.reshape([batch, positions]))
     }
 
     fn integers<const R: usize>(&self, values: Vec<i32>, shape: [usize; R]) -> Tensor<R, Int> {

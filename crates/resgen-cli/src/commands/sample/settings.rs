@@ -1,6 +1,6 @@
 //! Settings of the sampler on the command line.
 
-use resgen_core::sample::Preset;
+use resgen_core::sample::{GuidanceOn, Preset};
 use resgen_core::schedule::{MaskingSchedule, Ramp};
 
 use crate::named;
@@ -19,6 +19,9 @@ pub struct SettingArguments {
     /// How the guidance scale gets there from 1.
     #[arg(long, value_name = "RAMP", value_parser = named::parser::<Ramp>(&["constant", "linear", "cosine"]))]
     guidance_ramp: Option<Ramp>,
+    /// What guidance goes towards: the condition, or everything that is given, known codes too.
+    #[arg(long, value_name = "WHAT", value_parser = named::parser::<GuidanceOn>(&["condition", "everything"]))]
+    guidance_on: Option<GuidanceOn>,
     /// Scale of the Gaussian noise within a component.
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     temperature: Option<f64>,
@@ -48,6 +51,7 @@ impl SettingArguments {
             schedule: self.schedule.unwrap_or(preset.schedule),
             guidance: self.guidance.unwrap_or(preset.guidance),
             guidance_ramp: self.guidance_ramp.unwrap_or(preset.guidance_ramp),
+            guidance_on: self.guidance_on.unwrap_or(preset.guidance_on),
             temperature: self.temperature.unwrap_or(preset.temperature),
             component_temperature: self.component_temperature.unwrap_or(preset.component_temperature),
             top_p: self.top_p.unwrap_or(preset.top_p),
