@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn probabilistic_vectors_learn_what_all_other_decoded_depths_leave() {
-        // Coarse vectors 0 and 10, fine ones −1 and 1: 9.2 is 10 − 1. Row two is decoded with the coarse one alone.
+        // Coarse vectors 0 and 10, fine ones −1 and 1: 9.2 is 10 − 1. Where one depth is kept, it is decoded with the coarse one alone.
         let learned = |kept: Option<[i32; 1]>| {
             let kept =
                 kept.map(|kept| Tensor::from_data(TensorData::new(kept.to_vec(), [1, 1]), &Device::flex()));
