@@ -1,156 +1,16 @@
-//! How codebooks learn: k-means to start, moving averages of the residuals they encode, and a new place
-//! for codes that nobody uses.
+//! How codebooks learn: moving averages of what their codes were used for, and a new place for codes that nobody uses.
 
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{IndexingUpdateOp, Tensor};
 
-use super::Codebooks;
-use super::config::{CodebookConfig, Learning};
+use super::config::CodebookConfig;
+use super::kmeans::{indices, placed};
 use super::usage::perplexity;
+use super::{CodebookStatistics, Codebooks};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, permutation, stream};
 
 /// Average uses per step below which a code's averages say nothing about where it should be.
 const LEAST_USE: f32 = 1e-6;
-
-/// What one pass through the quantizer gives a training step.
-pub struct Quantized {
-    /// The decoding in the forward pass, the identity in the backward pass, `[N, H]`.
-    pub latents: Tensor<2>,
-    /// `[N, D]`
-    pub codes: Tensor<2, Int>,
-    /// Mean over depths m of the squared distance to the level-m approximation (held constant).
-    pub commitment: Tensor<1>,
-    /// What the codebooks learn from.
-    pub statistics: CodebookStatistics,
-}
-
-/// How often each code was used, and the sum of what it is to learn.
-#[derive(Clone, Debug)]
-pub struct CodebookStatistics {
-    counts: Tensor<2>,    // [books, V]
-    sums: Tensor<3>,      // [books, V, H]
-    residuals: Tensor<3>, // [books, N', H], where unused codes may move to
-}
-
-impl CodebookStatistics {
-    /// The statistics of two parts of a batch together.
-    pub fn merged(self, other: Self) -> Self {
-        Self {
-            counts: self.counts + other.counts,
-            sums: self.sums + other.sums,
-            residuals: Tensor::cat(vec![self.residuals, other.residuals], 1),
-        }
-    }
-}
-
-/// Quantizes with a straight-through gradient.
-///
-/// `kept[n]` is the number of depths row n is decoded with (quantizer dropout); all of them where `None`.
-///
-/// # Shapes
-/// latents `[N, H]`, `kept` `[N, 1]`
-pub fn quantize(
-    latents: Tensor<2>,
-    books: &Codebooks,
-    kept: Option<Tensor<2, Int>>,
-    learning: Learning,
-) -> Quantized {
-    let plain = latents.clone().without_autodiff();
-    let codes = books.encode(plain.clone()); // [N, D]
-    let mut partial = plain.zeros_like(); // level-m approximation
-    let mut decoded = partial.clone(); // level-kept approximation
-    let mut commitment = Tensor::<1>::zeros([1], &latents.device());
-    let mut steps = Vec::with_capacity(books.depth());
-    for depth in 0..books.depth() {
-        let code = codes.clone().narrow(1, depth, 1).squeeze_dim::<1>(1); // [N]
-        let chosen = books.at(depth).select(0, code.clone()); // [N, H]
-        let residual = plain.clone() - partial.clone();
-        partial = partial + chosen.clone();
-        let heard = match &kept {
-            Some(kept) => chosen * kept.clone().greater_scalar(depth as i64).float(),
-            None => chosen,
-        };
-        decoded = decoded + heard.clone();
-        commitment = commitment + (latents.clone() - partial.clone()).square().mean();
-        steps.push(Step { code, heard, residual });
-    }
-    let mut tally = Tally::new(books, &plain.device());
-    let missed = plain.clone() - decoded.clone();
-    for (depth, step) in steps.into_iter().enumerate() {
-        let lesson = match learning {
-            Learning::Plain => step.residual.clone(),
-            Learning::Probabilistic => step.left_by_others(missed.clone(), kept.as_ref(), depth),
-        };
-        tally.add(books.book_of(depth), step.code, lesson, step.residual);
-    }
-    Quantized {
-        latents: latents + (decoded - plain),
-        codes,
-        commitment: commitment.div_scalar(books.depth() as f64),
-        statistics: tally.finish(),
-    }
-}
-
-/// What a depth made of all rows.
-struct Step {
-    code: Tensor<1, Int>, // [N]
-    heard: Tensor<2>,     // [N, H]: its vector where the row is decoded with this depth, else 0
-    residual: Tensor<2>,  // [N, H]: what the depths before leave
-}
-
-impl Step {
-    /// What all other decoded depths leave of a row, where this one is decoded, too; else what the depths before leave.
-    ///
-    /// # Shapes
-    /// missed `[N, H]`: what all decoded depths leave; kept `[N, 1]` → `[N, H]`
-    fn left_by_others(&self, missed: Tensor<2>, kept: Option<&Tensor<2, Int>>, depth: usize) -> Tensor<2> {
-        let left = missed + self.heard.clone();
-        match kept {
-            Some(kept) => {
-                let is_decoded = kept.clone().greater_scalar(depth as i64).expand(left.dims());
-                self.residual.clone().mask_where(is_decoded, left)
-            }
-            None => left,
-        }
-    }
-}
-
-/// Collects [`CodebookStatistics`] depth by depth.
-struct Tally {
-    counts: Vec<Tensor<1>>,
-    sums: Vec<Tensor<2>>,
-    residuals: Vec<Vec<Tensor<2>>>,
-}
-
-impl Tally {
-    fn new(books: &Codebooks, device: &Device) -> Self {
-        let (vocabulary, width) = (books.vocabulary(), books.width());
-        Self {
-            counts: vec![Tensor::zeros([vocabulary], device); books.books()],
-            sums: vec![Tensor::zeros([vocabulary, width], device); books.books()],
-            residuals: vec![Vec::new(); books.books()],
-        }
-    }
-
-    /// # Shapes
-    /// code `[N]`; lesson, what its vector learns, and residual `[N, H]`
-    fn add(&mut self, book: usize, code: Tensor<1, Int>, lesson: Tensor<2>, residual: Tensor<2>) {
-        let ones = Tensor::<1>::ones([code.dims()[0]], &code.device());
-        let add = IndexingUpdateOp::Add;
-        self.counts[book] = self.counts[book].clone().select_assign(0, code.clone(), ones, add);
-        self.sums[book] = self.sums[book].clone().select_assign(0, code, lesson, add);
-        self.residuals[book].push(residual);
-    }
-
-    fn finish(self) -> CodebookStatistics {
-        let residuals = self.residuals.into_iter().map(|rows| Tensor::cat(rows, 0)).collect();
-        CodebookStatistics {
-            counts: Tensor::stack(self.counts, 0),
-            sums: Tensor::stack(self.sums, 0),
-            residuals: Tensor::stack(residuals, 0),
-        }
-    }
-}
 
 /// What a step did to the codebooks.
 #[derive(Clone, Debug, PartialEq)]
@@ -229,35 +89,8 @@ impl CodebookLearner {
     /// # Errors
     /// [`Error::Training`] where there are fewer rows than codes.
     pub fn place_by_kmeans(&mut self, latents: Tensor<2>, iterations: usize, seed: u64) -> Result<()> {
-        let [rows, width] = latents.dims();
-        let vocabulary = self.books.vocabulary();
-        if rows < vocabulary {
-            let reason =
-                format!("expected at least {vocabulary} latents to place the codes by, found {rows}");
-            return Err(Error::Training(reason));
-        }
-        let mut residual = latents;
-        let mut residuals = Vec::with_capacity(self.books.depth());
-        let mut placed = Vec::with_capacity(self.books.depth());
-        for depth in 0..self.books.depth() {
-            let vectors = kmeans(residual.clone(), &distinct(rows, vocabulary, seed, depth), iterations);
-            let code = nearest(residual.clone(), vectors.clone());
-            residuals.push(residual.clone());
-            residual = residual - vectors.clone().select(0, code);
-            placed.push(vectors);
-        }
-        if self.books.books() == 1 && self.books.depth() > 1 {
-            // One codebook for all depths: from the residuals of all of them.
-            let depths = self.books.depth();
-            let pool = Tensor::cat(residuals, 0);
-            let some = indices(&distinct(rows * depths, rows, seed, depths), &pool.device());
-            let start = distinct(rows, vocabulary, seed, depths + 1);
-            placed = vec![kmeans(pool.select(0, some), &start, iterations)];
-        }
-        let vectors = Tensor::stack::<3>(placed, 0); // [books, V, H]
-        debug_assert_eq!(vectors.dims()[2], width);
         // The averages start as if every code had been used once a step.
-        *self = Self::in_use(Codebooks::new(vectors, self.books.depth())?);
+        *self = Self::in_use(placed(&self.books, latents, iterations, seed)?);
         Ok(())
     }
 
@@ -313,90 +146,13 @@ impl CodebookLearner {
     }
 }
 
-/// The index of each row's nearest vector; of two equally near, the first.
-///
-/// # Shapes
-/// rows `[N, H]`, vectors `[V, H]` → `[N]`
-fn nearest(rows: Tensor<2>, vectors: Tensor<2>) -> Tensor<1, Int> {
-    let span = Tensor::<1, Int>::from_data([0, 1], &rows.device()).expand([rows.dims()[0], 2]);
-    resgen_kernels::quantizer::quantize(rows, vectors.unsqueeze(), span, 1).squeeze_dim(1)
-}
-
-/// `count` different rows of `rows`, in random order.
-fn distinct(rows: usize, count: usize, seed: u64, draw: usize) -> Vec<usize> {
-    let mut order = permutation(&mut stream(seed, Purpose::CodebookInit, draw as u64, 0), rows);
-    order.truncate(count);
-    order
-}
-
-fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
-    Tensor::from_data(values.as_slice(), device)
-}
-
-/// Lloyd's k-means from the given rows, `[N, H]` → centres `[V, H]`. Centres without rows stay where they are.
-fn kmeans(rows: Tensor<2>, start: &[usize], iterations: usize) -> Tensor<2> {
-    let device = rows.device();
-    let mut centres = rows.clone().select(0, indices(start, &device)); // [V, H]
-    for _ in 0..iterations {
-        let code = nearest(rows.clone(), centres.clone()); // [N]
-        let ones = Tensor::<1>::ones([rows.dims()[0]], &device);
-        let counts = Tensor::<1>::zeros([start.len()], &device);
-        let counts = counts.select_assign(0, code.clone(), ones, IndexingUpdateOp::Add);
-        let sums = centres.zeros_like().select_assign(0, code, rows.clone(), IndexingUpdateOp::Add);
-        let weight = counts.unsqueeze_dim::<2>(1); // [V, 1]
-        let is_empty = weight.clone().equal_scalar(0.0).float();
-        centres = (sums + centres * is_empty.clone()) / (weight + is_empty);
-    }
-    centres
-}
-
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use burn::tensor::{Device, TensorData};
 
+    use super::super::quantize::tests::{books, column};
+    use super::super::{Learning, quantize};
     use super::*;
-
-    fn column(values: &[f32]) -> Tensor<2> {
-        Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), &Device::flex())
-    }
-
-    fn books() -> Codebooks {
-        let vectors = TensorData::new(vec![0f32, 10.0, -1.0, 1.0], [2, 2, 1]);
-        Codebooks::new(Tensor::from_data(vectors, &Device::flex()), 2).unwrap()
-    }
-
-    #[test]
-    fn the_gradient_passes_straight_through() {
-        let latents = column(&[9.2, 0.4]).autodiff().require_grad();
-        let quantized = quantize(latents.clone(), &books(), None, Learning::Plain);
-        let values: Vec<f32> = quantized.latents.clone().try_to_vec_as().unwrap();
-        assert!((values[0] - 9.0).abs() < 1e-6 && (values[1] - 1.0).abs() < 1e-6, "{values:?}");
-        // d/dx of Σ q² is 2·q(x) where q passes straight through.
-        let gradients = quantized.latents.square().sum().backward();
-        let gradient: Vec<f32> = latents.grad(&gradients).unwrap().try_to_vec_as().unwrap();
-        assert!((gradient[0] - 18.0).abs() < 1e-5 && (gradient[1] - 2.0).abs() < 1e-5, "{gradient:?}");
-    }
-
-    #[test]
-    fn commitment_pulls_towards_every_partial_sum() {
-        // Row 9.2: partial sums 10 and 9, squared distances 0.64 and 0.04, mean 0.34; slope
-        // d/dx = ((9.2−10) + (9.2−9))·2/2 = −0.6.
-        let latents = column(&[9.2]).autodiff().require_grad();
-        let quantized = quantize(latents.clone(), &books(), None, Learning::Plain);
-        let loss: f32 = quantized.commitment.clone().into_scalar();
-        assert!((loss - 0.34).abs() < 1e-5, "{loss}");
-        let gradient: f32 = latents.grad(&quantized.commitment.backward()).unwrap().into_scalar();
-        assert!((gradient + 0.6).abs() < 1e-5, "{gradient}");
-    }
-
-    #[test]
-    fn dropout_decodes_the_kept_depths_only() {
-        let kept = Tensor::<2, Int>::from_data(TensorData::new(vec![1, 2], [2, 1]), &Device::flex());
-        let quantized = quantize(column(&[9.2, 9.2]), &books(), Some(kept), Learning::Plain);
-        let values: Vec<f32> = quantized.latents.try_to_vec_as().unwrap();
-        assert!((values[0] - 10.0).abs() < 1e-6 && (values[1] - 9.0).abs() < 1e-6, "{values:?}");
-    }
 
     #[test]
     fn probabilistic_vectors_learn_what_all_other_decoded_depths_leave() {
@@ -480,33 +236,5 @@ mod tests {
         }
         let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
         assert!((vectors[0] - 1.0).abs() < 1e-6 && vectors[1] == 100.0, "{vectors:?}");
-    }
-
-    #[test]
-    fn a_shared_codebook_is_placed_on_the_residuals_of_all_depths() {
-        let rows: Vec<f32> =
-            (0..400).map(|row| 5.0 + (row % 4) as f32 * 10.0 + (row / 4 % 2) as f32).collect();
-        let blank = Codebooks::zeros(2, crate::rvq::Sharing::Shared, 8, 1, &Device::flex()).unwrap();
-        let mut learner = CodebookLearner::new(blank);
-        learner.place_by_kmeans(column(&rows), 20, 3).unwrap();
-        let vectors: Vec<f32> = learner.books().vectors().try_to_vec_as().unwrap();
-        assert!(vectors.iter().any(|value| value.abs() < 1.0), "none for the second depth: {vectors:?}");
-    }
-
-    #[test]
-    fn kmeans_finds_separate_groups_at_both_depths() {
-        let mut rows = Vec::new();
-        for coarse in [-10f32, 10.0] {
-            for fine in [-1f32, 1.0] {
-                rows.extend((0..8).map(|i| coarse + fine + 0.01 * i as f32));
-            }
-        }
-        let mut learner = CodebookLearner::new(Codebooks::new(books().vectors().zeros_like(), 2).unwrap());
-        learner.place_by_kmeans(column(&rows), 20, 3).unwrap();
-        let codes = learner.books().encode(column(&rows));
-        let decoded: Vec<f32> = learner.books().decode(codes).try_to_vec_as().unwrap();
-        let worst = rows.iter().zip(&decoded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst < 0.1, "{worst}");
-        assert!(learner.place_by_kmeans(column(&[1.0]), 1, 0).is_err());
     }
 }

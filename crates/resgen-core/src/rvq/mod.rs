@@ -7,11 +7,14 @@
 mod codebook;
 mod codes;
 mod config;
+mod kmeans;
 mod learning;
+mod quantize;
 mod usage;
 
 pub use codebook::{Codebooks, Sharing};
 pub use codes::Codes;
 pub use config::{CodebookConfig, Learning};
-pub use learning::{CodebookLearner, CodebookStatistics, Learned, Quantized, quantize};
+pub use learning::{CodebookLearner, Learned};
+pub use quantize::{CodebookStatistics, Quantized, quantize};
 pub use usage::{DepthUsage, Usage};
