@@ -160,7 +160,19 @@ fn every_kind_of_generator_is_trained_sampled_and_measured() {
             ["train", "--config", "generator.toml", "--out", &run, "--set", &set[0], "--set", &set[1]];
         place.run(&train).succeeds();
         assert_eq!(place.json(&["inspect", &run])["header"]["model"]["kind"], kind);
-        place.run(&["sample", &run, "--class", "lion", "--out", &format!("out/{kind}")]).succeeds();
+        let sample = ["sample", &run, "--class", "lion", "--out", &format!("out/{kind}")];
+        place.run(&sample).succeeds();
+        let takes = |option: [&str; 2], is_taken| {
+            let ended = place.run(&[&sample[..], &option].concat());
+            if is_taken {
+                ended.succeeds()
+            } else {
+                ended.fails(2, &[option[0], "it is for generators"])
+            };
+        };
+        takes(["--steps", "3"], kind == "maskgit");
+        takes(["--temperature", "0.5"], kind == "ar-resgen");
+        takes(["--component-temperature", "0.5"], true);
         let (found, value) = bits(&run);
         assert!(found == metric && value > 0.0, "{found} {value}");
         place.run(&["eval", "loss", &run, "--codes", "codes"]).succeeds();

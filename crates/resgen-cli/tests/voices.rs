@@ -127,7 +127,9 @@ fn a_network_of_something_else_and_speakers_that_are_not_known_are_refused() {
     train("single", &[]).fails(2, &["speakers: expected at least 2 to tell apart, found 1"]);
     train("training", &["--heldout", "single"]).fails(2, &["held-out recordings", "at least two speakers"]);
     train("training", &["--resolution", "16"]).fails(2, &["--resolution", "for pictures"]);
-    train("training", &["--seconds", "0.01"]).fails(2, &["encoder.segment"]);
+    train("training", &["--seconds", "0.01"]).fails(2, &["--seconds: expected "]);
+    train("training", &["--margin", "2"]).fails(2, &["--margin: expected 0 to 1, found 2"]);
+    train("training", &["--batch", "0"]).fails(2, &["--batch: expected at least 1, found 0"]);
     for class in ["lion", "zebra"] {
         (0..4).for_each(|number| place.picture(&format!("pictures/{class}/{number}.png"), number));
     }

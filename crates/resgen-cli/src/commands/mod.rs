@@ -18,6 +18,8 @@ pub mod train;
 pub mod training;
 pub mod vocoder;
 
+use resgen_core::{Error, Result};
+
 use crate::args::{Cli, Command};
 use crate::context::Context;
 
@@ -42,5 +44,16 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Inspect(arguments) => inspect::run(&arguments, &context),
         Command::Bench(arguments) => bench::run(&arguments, &context),
         Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// Options that mean nothing in some case, and whether they were given.
+///
+/// # Errors
+/// [`Error::Argument`] names one that was given, with the reason.
+fn expect_none(options: &[(&'static str, bool)], reason: &str) -> Result<()> {
+    match options.iter().find(|(_, is_given)| *is_given) {
+        Some((name, _)) => Err(Error::argument(name, reason)),
+        None => Ok(()),
     }
 }

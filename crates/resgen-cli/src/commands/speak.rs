@@ -104,7 +104,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, encoder, &device)?;
     let generator = generator.in_precision(precision);
     let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
-    let preset = arguments.settings.over(generator.header.preset);
+    let preset = arguments.settings.over(generator.header.preset, generator.header.model.kind)?;
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let begun = Instant::now();
     let prompt = prompt(arguments, &speaker)?;

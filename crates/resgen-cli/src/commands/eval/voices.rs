@@ -138,7 +138,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let precision = arguments.precision.precision.unwrap_or_default();
     let generator = generator.in_precision(precision);
     let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
-    let preset = arguments.settings.over(generator.header.preset);
+    let preset = arguments.settings.over(generator.header.preset, generator.header.model.kind)?;
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let pairs = pairs(&set, arguments)?;

@@ -109,7 +109,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let order = Order::of(&arguments.model, precision, arguments.seed, &device)?;
     let header = &order.generator.header;
     let classes = classes::resolve(&arguments.class, &header.classes)?;
-    let settings = arguments.settings.over(header.preset);
+    let settings = arguments.settings.over(header.preset, header.model.kind)?;
     let known = arguments.keep.known(&order.generator.tokenizer, &device)?;
     let labels: Vec<usize> =
         classes.iter().flat_map(|&class| vec![class; arguments.count as usize]).collect();

@@ -1,8 +1,11 @@
 //! Settings of the sampler on the command line.
 
+use resgen_core::Result;
+use resgen_core::model::NetworkKind;
 use resgen_core::sample::{GuidanceOn, Preset};
 use resgen_core::schedule::{MaskingSchedule, Ramp};
 
+use crate::commands::expect_none;
 use crate::named;
 
 /// Settings that replace the model's own.
@@ -25,10 +28,10 @@ pub struct SettingArguments {
     /// Scale of the Gaussian noise within a component.
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// Temperature of the choice of a component.
+    /// Temperature of the choice of a component, or of a code where codes are drawn.
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     component_temperature: Option<f64>,
-    /// Probability mass of the components that may be chosen.
+    /// Probability mass of the components, or codes, that may be chosen.
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Scale, at the start, of the Gumbel noise on which tokens are revealed.
@@ -44,9 +47,28 @@ pub struct SettingArguments {
 }
 
 impl SettingArguments {
-    /// `preset` with the settings that were given.
-    pub fn over(&self, preset: Preset) -> Preset {
-        Preset {
+    /// `preset` of a generator with the settings that were given.
+    ///
+    /// # Errors
+    /// [`resgen_core::Error::Argument`] where one was given that means nothing to generators of this kind.
+    pub fn over(&self, preset: Preset, kind: NetworkKind) -> Result<Preset> {
+        if kind.is_sequential() {
+            let of_masks = [
+                ("--steps", self.steps.is_some()),
+                ("--schedule", self.schedule.is_some()),
+                ("--choice-temperature", self.choice_temperature.is_some()),
+                ("--guidance-on", self.guidance_on == Some(GuidanceOn::Everything)),
+            ];
+            let reason = "it is for generators that mask, and this one goes position by position";
+            expect_none(&of_masks, reason)?;
+        }
+        if kind.draws_codes() {
+            let of_embeddings = [("--temperature", self.temperature.is_some())];
+            let reason =
+                "it is for generators of embeddings, and this one draws codes; see --component-temperature";
+            expect_none(&of_embeddings, reason)?;
+        }
+        Ok(Preset {
             steps: self.steps.unwrap_or(preset.steps),
             schedule: self.schedule.unwrap_or(preset.schedule),
             guidance: self.guidance.unwrap_or(preset.guidance),
@@ -56,6 +78,6 @@ impl SettingArguments {
             component_temperature: self.component_temperature.unwrap_or(preset.component_temperature),
             top_p: self.top_p.unwrap_or(preset.top_p),
             choice_temperature: self.choice_temperature.unwrap_or(preset.choice_temperature),
-        }
+        })
     }
 }

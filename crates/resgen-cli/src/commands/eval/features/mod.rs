@@ -12,6 +12,7 @@ use resgen_core::train::rate::RateConfig;
 use resgen_core::train::run::RunConfig;
 use resgen_core::{Error, Result};
 
+use crate::commands::expect_none;
 use crate::commands::training::RunArguments;
 use crate::context::Context;
 use crate::named::{PrecisionArgument, parser};
@@ -136,13 +137,6 @@ impl SpeakerArguments {
     }
 }
 
-fn expect_none(given: &[(&'static str, bool)], reason: &str) -> Result<()> {
-    match given.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) => Err(Error::argument(name, reason)),
-        None => Ok(()),
-    }
-}
-
 impl TrainArguments {
     /// The settings of the run, the same for any data.
     fn settings(&self) -> RunConfig {
@@ -160,6 +154,28 @@ impl TrainArguments {
             precision: self.precision.precision.unwrap_or(Precision::F32),
         }
     }
+}
+
+/// An error about the experiment that options make, with the option in place of the key.
+fn of_options(error: Error) -> Error {
+    let Error::Config { key, mut reason } = error else { return error };
+    if key == "encoder.segment" {
+        reason += " frames";
+    }
+    let option = match &*key {
+        "features.resolution" => "--resolution",
+        "features.channels" | "encoder.channels" => "--channels",
+        "encoder.segment" => "--seconds",
+        "encoder.joins" => "--joins",
+        "encoder.blocks" => "--blocks",
+        "encoder.embedding" => "--embedding",
+        "loss.margin" => "--margin",
+        "train.steps" => "--steps",
+        "train.batch" => "--batch",
+        "train.rate.peak" => "--rate",
+        _ => return Error::Config { key, reason },
+    };
+    Error::Argument { name: option, reason }
 }
 
 /// Does what is asked about networks to measure with.

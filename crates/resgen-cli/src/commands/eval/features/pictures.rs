@@ -15,7 +15,7 @@ use resgen_core::workers::Workers;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
-use super::TrainArguments;
+use super::{TrainArguments, of_options};
 use crate::commands::training::scan;
 use crate::context::Context;
 use crate::model;
@@ -36,7 +36,7 @@ struct Trained {
 /// Where the pictures cannot be read or learned from, or the run's folder cannot be written.
 pub fn train(arguments: &TrainArguments, context: &Context) -> anyhow::Result<()> {
     let experiment = experiment(arguments);
-    experiment.validate()?;
+    experiment.validate().map_err(of_options)?;
     let device = context.device()?;
     let folder = scan(&arguments.data, Layout::Classes)?;
     let heldout = arguments.heldout.as_ref().map(|path| heldout(path, folder.classes())).transpose()?;

@@ -17,7 +17,7 @@ use resgen_core::train::speakers::{MarginConfig, SpeakerExperiment, SpeakerLearn
 use resgen_core::workers::Workers;
 use serde::Serialize;
 
-use super::TrainArguments;
+use super::{TrainArguments, of_options};
 use crate::commands::training::{listen, source};
 use crate::context::Context;
 use crate::model;
@@ -41,7 +41,7 @@ struct Trained {
 /// Where the recordings cannot be read or learned from, or the run's folder cannot be written.
 pub fn train(arguments: &TrainArguments, context: &Context) -> anyhow::Result<()> {
     let experiment = experiment(arguments);
-    experiment.validate()?;
+    experiment.validate().map_err(of_options)?;
     let device = context.device()?;
     let set = labelled(&arguments.data)?;
     let heldout = arguments.heldout.as_ref().map(|path| heldout(path, &set, arguments.seed)).transpose()?;
