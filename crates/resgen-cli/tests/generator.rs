@@ -102,6 +102,7 @@ fn settings_and_models_that_cannot_be_are_named() {
     lion(&["--steps", "0"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 0"]);
     lion(&["--steps", "33"]).fails(2, &["steps: expected 1 to 32 (positions × depth), found 33"]);
     lion(&["--temperature", "-1"]).fails(2, &["temperature: expected 0 to 1000000, found -1"]);
+    lion(&["--top-k", "0"]).fails(2, &["--top-k"]);
     lion(&["--top-p", "0"]).fails(2, &["top_p: expected more than 0 and at most 1, found 0"]);
     place
         .run(&sample(&["--class", "loin"]))
@@ -173,6 +174,7 @@ fn every_kind_of_generator_is_trained_sampled_and_measured() {
         takes(["--steps", "3"], kind == "maskgit");
         takes(["--temperature", "0.5"], kind == "ar-resgen");
         takes(["--component-temperature", "0.5"], true);
+        takes(["--top-k", "2"], true);
         let (found, value) = bits(&run);
         assert!(found == metric && value > 0.0, "{found} {value}");
         place.run(&["eval", "loss", &run, "--codes", "codes"]).succeeds();

@@ -1,6 +1,7 @@
 //! The file of a comparison: which generators, on what, measured how.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,9 @@ pub struct Grid {
     /// Temperatures of the choice of a component or code.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub component_temperature: Vec<f64>,
+    /// Numbers of the most probable components or codes that may be chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub top_k: Vec<NonZeroUsize>,
     /// Probability masses that may be chosen from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub top_p: Vec<f64>,
@@ -267,14 +271,23 @@ impl Grid {
             ("guidance", has_twice(&self.guidance)),
             ("temperature", has_twice(&self.temperature)),
             ("component_temperature", has_twice(&self.component_temperature)),
+            ("top_k", has_twice(&self.top_k)),
             ("top_p", has_twice(&self.top_p)),
         ];
         lists.into_iter().find(|(_, is_repeated)| *is_repeated).map(|(key, _)| key)
     }
 
     fn count(&self) -> usize {
-        let Self { steps, schedule, choice_temperature, guidance, temperature, component_temperature, top_p } =
-            self;
+        let Self {
+            steps,
+            schedule,
+            choice_temperature,
+            guidance,
+            temperature,
+            component_temperature,
+            top_k,
+            top_p,
+        } = self;
         let counts = [
             steps.len(),
             schedule.len(),
@@ -282,6 +295,7 @@ impl Grid {
             guidance.len(),
             temperature.len(),
             component_temperature.len(),
+            top_k.len(),
             top_p.len(),
         ];
         counts.iter().fold(1, |product, &count| product.saturating_mul(count.max(1)))
@@ -304,6 +318,7 @@ impl Grid {
         let component = |preset: &mut Preset, value| preset.component_temperature = value;
         let name = if draws_codes { "code temperature" } else { "component temperature" };
         vary(&mut points, name, &self.component_temperature, component);
+        vary(&mut points, "top-k", &self.top_k, |preset, value| preset.top_k = Some(value));
         vary(&mut points, "top-p", &self.top_p, |preset, value| preset.top_p = value);
         for point in &mut points {
             if point.name.is_empty() {

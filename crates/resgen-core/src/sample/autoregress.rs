@@ -11,7 +11,6 @@
 //! Shape legend: B samples · L positions · D depth · H width of a code vector · V vocabulary.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use resgen_kernels::sampling::choose_components;
 
 use super::filling::{Hidden, guided};
 use super::noise::{NoiseKey, PositionNoise};
@@ -37,14 +36,6 @@ impl Position<'_> {
     fn count_known(&self) -> usize {
         self.known.dims()[1]
     }
-
-    /// The choice of each sample.
-    ///
-    /// # Shapes
-    /// logits `[B, V]`, uniform `[B]` → `[B]`
-    fn choose(&self, logits: Tensor<2>, uniform: Tensor<1>) -> Tensor<1, Int> {
-        choose_components(logits, uniform, self.preset.nucleus())
-    }
 }
 
 /// A head that draws the codes of one position.
@@ -61,7 +52,7 @@ impl DrawsPosition for MixtureHead {
         let (known, depth) = (position.count_known(), position.books.depth());
         let out = hidden.mixtures(self);
         let uniform = position.noise.uniform.clone().narrow(1, 0, 1).squeeze_dim(1); // [B]
-        let components = position.choose(out.logits.clone(), uniform);
+        let components = position.preset.choose(out.logits.clone(), uniform);
         let means = self.component_means(components, out.mixer.clone());
         let temperature = position.preset.temperature as f32;
         let z = out.place(means, position.noise.normal.clone(), temperature) * position.scales[depth]; // [B, H]
@@ -101,7 +92,7 @@ impl DrawsPosition for DepthTransformer {
                 true => position.known.clone().narrow(1, place, 1).squeeze_dim(1),
                 false => {
                     let uniform = position.noise.uniform.clone().narrow(1, place, 1).squeeze_dim(1);
-                    position.choose(logits, uniform)
+                    position.preset.choose(logits, uniform)
                 }
             };
             partial = partial + position.books.at(place).select(0, code.clone());

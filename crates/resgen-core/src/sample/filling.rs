@@ -2,7 +2,6 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
-use resgen_kernels::sampling::choose_components;
 
 use super::Preset;
 use super::noise::Noise;
@@ -115,7 +114,7 @@ impl FillsMasks for MixtureHead {
     ) -> Filling {
         let out = hidden.mixtures(self);
         let uniform = noise.uniform.squeeze_dim::<1>(1); // [N]
-        let components = choose_components(out.logits.clone(), uniform, preset.nucleus());
+        let components = preset.choose(out.logits.clone(), uniform);
         let means = self.component_means(components, out.mixer.clone()); // [N, H]
         let z = out.place(means, noise.normal, preset.temperature as f32);
         let surety = density.log_density(&out, z.clone()); // [N]
@@ -151,8 +150,7 @@ impl FillsMasks for CategoricalHead {
         let logits = guided(self.logits(states), guidance); // [N, D, V]
         let [_, _, vocabulary] = logits.dims();
         let logits = logits.reshape([rows * depth, vocabulary]);
-        let codes =
-            choose_components(logits.clone(), noise.uniform.reshape([rows * depth]), preset.nucleus());
+        let codes = preset.choose(logits.clone(), noise.uniform.reshape([rows * depth]));
         let sureties = log_softmax(logits, 1).gather(1, codes.clone().unsqueeze_dim(1)); // [N·D, 1]
         let broken = sureties.clone().is_nan().int().sum();
         Filling {

@@ -1,6 +1,9 @@
 //! Settings of the sampler; a checkpoint carries the ones that suit it.
 
-use resgen_kernels::sampling::Nucleus;
+use std::num::NonZeroUsize;
+
+use burn::tensor::{Int, Tensor};
+use resgen_kernels::sampling::{Nucleus, choose_components};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -36,7 +39,10 @@ pub struct Preset {
     pub temperature: f64,
     /// Temperature of the choice of a component.
     pub component_temperature: f64,
-    /// Probability mass of the components that may be chosen.
+    /// How many of the most probable components, or codes, may be chosen; all where there is no such number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<NonZeroUsize>,
+    /// Probability mass of those that may be chosen, of the mass that `top_k` leaves.
     pub top_p: f64,
     /// Scale τ_c, at the start, of the Gumbel noise on the choice of tokens to reveal; it falls to 0 on a line.
     pub choice_temperature: f64,
@@ -52,6 +58,7 @@ impl Default for Preset {
             guidance_on: GuidanceOn::Condition,
             temperature: 1.0,
             component_temperature: 1.0,
+            top_k: None,
             top_p: 0.95,
             choice_temperature: 20.0,
         }
@@ -91,9 +98,17 @@ impl Preset {
         Ok(())
     }
 
-    /// The choice of components.
-    pub(super) fn nucleus(&self) -> Nucleus {
-        Nucleus { temperature: self.component_temperature as f32, top_p: self.top_p as f32 }
+    /// A component, or a code, for each row of logits.
+    ///
+    /// # Shapes
+    /// logits `[N, K]`, uniform `[N]` in [0, 1) → `[N]`
+    pub(super) fn choose(&self, logits: Tensor<2>, uniform: Tensor<1>) -> Tensor<1, Int> {
+        let logits = match self.top_k {
+            Some(count) => most_probable(logits, count.get()),
+            None => logits,
+        };
+        let nucleus = Nucleus { temperature: self.component_temperature as f32, top_p: self.top_p as f32 };
+        choose_components(logits, uniform, nucleus)
     }
 
     /// The guidance scale of step `step` of `steps`, counted from 0.
@@ -109,5 +124,54 @@ impl Preset {
     /// The choice temperature of step `step` of `steps`, counted from 0.
     pub(super) fn choice_temperature_at(&self, step: usize, steps: usize) -> f64 {
         self.choice_temperature * (1.0 - (step + 1) as f64 / steps as f64)
+    }
+}
+
+/// The logits of each row with all impossible that are less than its `count` largest.
+fn most_probable(logits: Tensor<2>, count: usize) -> Tensor<2> {
+    if count >= logits.dims()[1] {
+        return logits;
+    }
+    let least = logits.clone().topk(count, 1).min_dim(1); // [N, 1]
+    let is_less = logits.clone().lower(least.expand(logits.dims()));
+    logits.mask_fill(is_less, f32::NEG_INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// The choices in rows of probabilities 0.2, 0.5, 0.3.
+    fn chosen(preset: Preset, uniform: &[f32]) -> Vec<i32> {
+        let device = Device::flex();
+        let row = [0.2f32.ln(), 0.5f32.ln(), 0.3f32.ln()];
+        let logits = TensorData::new(row.repeat(uniform.len()), [uniform.len(), 3]);
+        let uniform = TensorData::new(uniform.to_vec(), [uniform.len()]);
+        let chosen = preset.choose(Tensor::from_data(logits, &device), Tensor::from_data(uniform, &device));
+        chosen.try_into_vec_as().unwrap()
+    }
+
+    #[test]
+    fn top_k_leaves_the_most_probable_and_top_p_is_of_their_mass() {
+        let of = |count, top_p| Preset { top_k: NonZeroUsize::new(count), top_p, ..Preset::default() };
+        let uniform = [0.0, 0.19, 0.21, 0.62, 0.63, 0.999];
+        // 0 means no such number. Cumulated 0.2, 0.7, 1; then of two 0.625 and 0.375.
+        assert_eq!(chosen(of(0, 1.0), &uniform), [0, 0, 1, 1, 1, 2]);
+        assert_eq!(chosen(of(3, 1.0), &uniform), [0, 0, 1, 1, 1, 2]);
+        assert_eq!(chosen(of(9, 1.0), &uniform), [0, 0, 1, 1, 1, 2]);
+        assert_eq!(chosen(of(2, 1.0), &uniform), [1, 1, 1, 1, 2, 2]);
+        assert_eq!(chosen(of(1, 1.0), &uniform), [1; 6]);
+        // The most probable one has less than 0.6 of all, but more than that of two.
+        assert_eq!(chosen(of(0, 0.6), &uniform), [1, 1, 1, 1, 2, 2]);
+        assert_eq!(chosen(of(2, 0.6), &uniform), [1; 6]);
+    }
+
+    #[test]
+    fn of_equally_probable_ones_at_the_border_none_is_left_out() {
+        let logits = Tensor::<2>::from_floats([[1.0, 2.0, 1.0, 0.0]], &Device::flex());
+        let kept: Vec<f32> = most_probable(logits, 2).try_into_vec_as().unwrap();
+        assert_eq!(kept, [1.0, 2.0, 1.0, f32::NEG_INFINITY]);
     }
 }

@@ -1,5 +1,7 @@
 //! Settings of the sampler on the command line.
 
+use std::num::NonZeroUsize;
+
 use resgen_core::Result;
 use resgen_core::model::NetworkKind;
 use resgen_core::sample::{GuidanceOn, Preset};
@@ -31,7 +33,10 @@ pub struct SettingArguments {
     /// Temperature of the choice of a component, or of a code where codes are drawn.
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     component_temperature: Option<f64>,
-    /// Probability mass of the components, or codes, that may be chosen.
+    /// How many of the most probable components, or codes, may be chosen.
+    #[arg(long, value_name = "K")]
+    top_k: Option<NonZeroUsize>,
+    /// Probability mass of the components, or codes, that may be chosen, of the mass of those that --top-k leaves.
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Scale, at the start, of the Gumbel noise on which tokens are revealed.
@@ -76,6 +81,7 @@ impl SettingArguments {
             guidance_on: self.guidance_on.unwrap_or(preset.guidance_on),
             temperature: self.temperature.unwrap_or(preset.temperature),
             component_temperature: self.component_temperature.unwrap_or(preset.component_temperature),
+            top_k: self.top_k.or(preset.top_k),
             top_p: self.top_p.unwrap_or(preset.top_p),
             choice_temperature: self.choice_temperature.unwrap_or(preset.choice_temperature),
         })
