@@ -90,7 +90,7 @@ impl Progress for Stopping<'_> {
 fn train(set: &Arc<SpeechSet>, folder: &Path, stop_at: Option<u64>) -> (SpeakerLearner, Outcome) {
     let experiment = experiment();
     let speakers = set.speakers().into_iter().map(str::to_owned).collect();
-    let mut learner = SpeakerLearner::new(&experiment, speakers, &Device::flex()).unwrap();
+    let mut learner = SpeakerLearner::new(experiment.clone(), speakers, &Device::flex()).unwrap();
     let piece = VoicePiece::new(&experiment.encoder).unwrap();
     let segments = Segments::new(Arc::clone(set), piece, CacheLimit::default());
     let options = BatchOptions { seed: 1, batch_size: 16, threads: 1, prefetch: 2 };
@@ -173,7 +173,7 @@ fn fingerprints(records: &[SetRecord; 2]) -> [String; 2] {
 fn a_single_speaker_and_none_at_all_are_refused() {
     let learner = |count: usize| {
         let speakers = vec!["ann".to_owned(); count];
-        SpeakerLearner::new(&experiment(), speakers, &Device::flex()).map(|_| ()).unwrap_err().to_string()
+        SpeakerLearner::new(experiment(), speakers, &Device::flex()).map(|_| ()).unwrap_err().to_string()
     };
     assert!(learner(1).contains("speakers: expected at least 2 to tell apart, found 1"));
     assert!(learner(0).contains("found 0"));

@@ -1,27 +1,19 @@
 //! How a speaker encoder learns: cross-entropy on the speakers, by cosines with a margin (AM-softmax, arXiv 1801.05599). A piece must
 //! be nearer to its own speaker than to any other by that much, so that voices are told apart that nobody trained on.
 
-use std::path::Path;
-
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Experiment, SpeechDataConfig};
-use super::learner::{Applied, Learner};
-use super::log::Panel;
-use super::model_file::{ModelFile, Storage};
-use super::recognition::{self, Guesses};
+use super::recognition::{Recognition, RecognitionLearner};
 use super::run::RunConfig;
-use super::tokenizer::SignalBatch;
-use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::features::speaker::SpeakerKind;
 use crate::features::{SpeakerConfig, SpeakerHeader, SpeakerNetwork};
-use crate::nn::parameters::{self, NamedTensors};
-use crate::nn::{Builder, Precision};
-use crate::signal::Picture;
-use crate::workers::Workers;
+use crate::nn::Builder;
+
+/// A speaker encoder in training.
+pub type SpeakerLearner = RecognitionLearner<SpeakerExperiment>;
 
 /// By how much a piece must be nearer to its own speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,102 +80,53 @@ impl Experiment for SpeakerExperiment {
     }
 }
 
-/// A speaker encoder in training.
-pub struct SpeakerLearner {
-    config: SpeakerConfig,
-    loss: MarginConfig,
-    speakers: Vec<String>,
-    licence: String,
-    precision: Precision,
-    device: Device,
-    weights: Weights<SpeakerNetwork>,
-}
+impl Recognition for SpeakerExperiment {
+    type Network = SpeakerNetwork;
+    type Header = SpeakerHeader;
+    const EXAMPLE: &'static str = "piece";
+    const CLASSES: &'static str = "speakers";
+    const SIZES: &'static str = "encoder";
+    const PREFIX: &'static str = "encoder.";
 
-impl SpeakerLearner {
-    /// A fresh speaker encoder.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for sizes out of range, [`Error::Argument`] for fewer than two speakers.
-    pub fn new(experiment: &SpeakerExperiment, speakers: Vec<String>, device: &Device) -> Result<Self> {
-        experiment.validate()?;
-        if speakers.len() < 2 {
-            let reason = format!("expected at least 2 to tell apart, found {}", speakers.len());
-            return Err(Error::argument("speakers", reason));
-        }
-        let config = experiment.encoder.clone();
-        let run = &experiment.train;
-        let blank = SpeakerNetwork::new(&mut Builder::blank(device), &config, speakers.len());
-        parameters::expect_possible(&blank, "encoder")?;
-        let network = SpeakerNetwork::new(&mut Builder::new(run.seed, device), &config, speakers.len());
-        Ok(Self {
-            config,
-            loss: experiment.loss,
-            speakers,
-            licence: experiment.licence.clone(),
-            precision: run.precision,
-            device: device.clone(),
-            weights: Weights::new(network, run.optimizer),
-        })
-    }
-}
-
-impl Learner for SpeakerLearner {
-    type Batch = SignalBatch;
-    type Part = Guesses;
-    const COLUMNS: &'static [&'static str] = recognition::COLUMNS;
-
-    fn panels() -> Vec<Panel> {
-        recognition::panels("piece")
+    fn run(&self) -> &RunConfig {
+        &self.train
     }
 
-    fn part(&self, _: u64, batch: SignalBatch) -> Result<Guesses> {
-        let (count, frames, bins) = (batch.classes.len(), self.config.segment, self.config.listener.mel.bins);
-        let mels = Tensor::from_data(TensorData::new(batch.values, [count, frames, bins]), &self.device);
-        let speakers = recognition::classes(&batch.classes, &self.device);
-        let masters = self.weights.model().clone().train();
-        let network = self.precision.of(masters.clone());
-        let cosines = network.cosines(network.embeddings(mels)); // [B, speakers]
-        let logits = self.loss.logits(cosines.clone(), speakers.clone());
-        Guesses::of(&masters, logits, cosines, speakers)
+    fn network(&self, builder: &mut Builder, speakers: usize) -> SpeakerNetwork {
+        SpeakerNetwork::new(builder, &self.encoder, speakers)
     }
 
-    fn merged(sum: Guesses, next: Guesses, workers: &Workers) -> Result<Guesses> {
-        sum.merged(next, workers)
+    fn judge(
+        &self,
+        network: &SpeakerNetwork,
+        values: Vec<f32>,
+        speakers: &Tensor<2, Int>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let shape = [speakers.dims()[0], self.encoder.segment, self.encoder.listener.mel.bins];
+        let mels = Tensor::from_data(TensorData::new(values, shape), &speakers.device());
+        let cosines = network.cosines(network.embeddings(mels));
+        (self.loss.logits(cosines.clone(), speakers.clone()), cosines)
     }
 
-    fn apply(&mut self, _: u64, all: Guesses, rate: f64, workers: &Workers) -> Result<Applied> {
-        all.update(&mut self.weights, rate, workers)
-    }
-
-    fn state(&self) -> NamedTensors {
-        self.weights.state("encoder.")
-    }
-
-    fn restore(&mut self, state: &NamedTensors) -> Result<()> {
-        self.weights.restore(state, "encoder.", &self.device)
-    }
-
-    fn export(&self, path: &Path, step: u64) -> Result<()> {
-        let header = SpeakerHeader {
+    fn header(&self, speakers: &[String], step: u64) -> SpeakerHeader {
+        SpeakerHeader {
             kind: SpeakerKind::SpeakerEncoder,
-            encoder: self.config.clone(),
-            speakers: self.speakers.clone(),
+            encoder: self.encoder.clone(),
+            speakers: speakers.to_vec(),
             heldout_equal_error_rate: None,
             heldout_nearer: None,
             step,
             licence: self.licence.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
-        };
-        ModelFile { header, tensors: parameters::read(&self.weights.averaged()) }.save(path, Storage::F32)
-    }
-
-    fn previews(&self, _: u64) -> Result<Vec<(&'static str, Picture)>> {
-        Ok(Vec::new())
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
+    use super::super::recognition;
     use super::*;
 
     #[test]
@@ -191,7 +134,7 @@ mod tests {
         let device = Device::flex();
         let cosines = Tensor::from_data(TensorData::new(vec![0.5f32, -0.25, 0.75, 1.0], [2, 2]), &device);
         let loss = MarginConfig { margin: 0.25, scale: 8.0 };
-        let logits = loss.logits(cosines, recognition::classes(&[1, 0], &device));
+        let logits = loss.logits(cosines, recognition::numbers(&[1, 0], &device));
         // 8·0.5, 8·(−0.25 − 0.25); 8·(0.75 − 0.25), 8·1.
         assert_eq!(logits.try_into_vec_as::<f32>().unwrap(), [4.0, -4.0, 4.0, 8.0]);
     }

@@ -34,7 +34,7 @@ pub struct SettingArguments {
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     component_temperature: Option<f64>,
     /// How many of the most probable components, or codes, may be chosen.
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     top_k: Option<NonZeroUsize>,
     /// Probability mass of the components, or codes, that may be chosen, of the mass of those that --top-k leaves.
     #[arg(long, value_name = "P", allow_negative_numbers = true)]

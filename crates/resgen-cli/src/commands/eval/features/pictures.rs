@@ -41,7 +41,7 @@ pub fn train(arguments: &TrainArguments, context: &Context) -> anyhow::Result<()
     let folder = scan(&arguments.data, Layout::Classes)?;
     let heldout = arguments.heldout.as_ref().map(|path| heldout(path, folder.classes())).transpose()?;
     arguments.run.prepare_folder(&experiment)?;
-    let mut learner = ClassifierLearner::new(&experiment, folder.classes().to_vec(), &device)?;
+    let mut learner = ClassifierLearner::new(experiment.clone(), folder.classes().to_vec(), &device)?;
     let options = LoaderOptions {
         seed: arguments.seed,
         batch_size: arguments.batch,

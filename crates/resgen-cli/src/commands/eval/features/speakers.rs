@@ -46,7 +46,7 @@ pub fn train(arguments: &TrainArguments, context: &Context) -> anyhow::Result<()
     let set = labelled(&arguments.data)?;
     let heldout = arguments.heldout.as_ref().map(|path| heldout(path, &set, arguments.seed)).transpose()?;
     let speakers = set.speakers().into_iter().map(str::to_owned).collect();
-    let mut learner = SpeakerLearner::new(&experiment, speakers, &device)?;
+    let mut learner = SpeakerLearner::new(experiment.clone(), speakers, &device)?;
     arguments.run.prepare_folder(&experiment)?;
     let piece = VoicePiece::new(&experiment.encoder)?;
     let mut source = source(set, piece, &experiment.train, context)?;
