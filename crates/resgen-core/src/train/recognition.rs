@@ -17,8 +17,8 @@ use super::scalar;
 use super::tokenizer::SignalBatch;
 use super::weights::{Gradient, Weights, added};
 use crate::error::{Error, Result};
-use crate::nn::parameters::{self, NamedTensors};
 use crate::nn::Builder;
+use crate::nn::parameters::{self, NamedTensors};
 use crate::signal::Picture;
 use crate::workers::Workers;
 
