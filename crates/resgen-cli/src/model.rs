@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use resgen_core::features::{ClassifierHeader, SpeakerHeader};
-use resgen_core::model::{NetworkConfig, Stored};
+use resgen_core::model::{AnyNetwork, NetworkConfig, Stored};
 use resgen_core::nn::parameters::NamedTensors;
 use resgen_core::tokenizer::speech::MelAutoencoder;
 use resgen_core::tokenizer::{Autoencode, ImageTokenizer, SpeechTokenizer, Tokenizer};
@@ -136,6 +136,32 @@ pub fn speech_generator<M: Stored>(
         Ok(())
     };
     generator_of(path, SPEECH_GENERATOR, place_encoder, device)
+}
+
+/// A generator of either kind.
+pub enum AnyGenerator {
+    /// Of pictures.
+    Image(Box<Generator>),
+    /// That speaks.
+    Speech(Box<Generator<AnyNetwork, MelAutoencoder>>),
+}
+
+/// The generator in `path`, whatever it generates, with the tensors of its file; `encoder` as in [`speech_generator`].
+///
+/// # Errors
+/// As [`generator`] and [`speech_generator`].
+pub fn any_generator(
+    path: &Path,
+    encoder: Option<&Path>,
+    device: &Device,
+) -> Result<(AnyGenerator, NamedTensors)> {
+    let path = file_of(path);
+    if kind(&ModelFile::<Value>::load(&path)?.header) == SPEECH_GENERATOR {
+        let (generator, tensors) = speech_generator(&path, encoder, device)?;
+        return Ok((AnyGenerator::Speech(Box::new(generator)), tensors));
+    }
+    let (generator, tensors) = generator_and_tensors(&path, device)?;
+    Ok((AnyGenerator::Image(Box::new(generator)), tensors))
 }
 
 /// `change` is applied to what the file says of the network before that is built.

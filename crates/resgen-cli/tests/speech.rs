@@ -81,6 +81,12 @@ fn texts_become_sounds_in_files_and_streams() {
     assert!(longer["seconds"].as_f64().unwrap() < 2.2);
     place.run(&speak(&["Hello.", "--out", "e.wav"])).succeeds();
 
+    let measure = ["eval", "loss", "runs/voices", "--codes", "codes"];
+    let found = &place.json(&measure)["results"];
+    assert_eq!(found[0]["count"], 6);
+    assert_eq!(&place.json(&[&measure[..], &["--threads", "1"]].concat())["results"], found);
+    place.run(&["eval", "loss", "runs/voices", "--codes", "voices"]).fails(1, &["voices/part-00000.codes"]);
+
     let made = ["tokenizer", "reconstruct", "runs/voices", "voices", "--count", "2", "--out", "out"];
     assert_eq!(place.json(&made)["recordings"], 2);
     assert_eq!(place.names("out"), ["depth-2", "original", "texts.tsv"]);

@@ -204,7 +204,7 @@ fn loss(generator: &Generator, codes: &Codes, classes: &[usize], workers: usize)
     let schedule = MaskingSchedule::Cosine;
     let objective = Objective { schedule, condition_dropout: 0.0, target_noise: NOISE, seed: 1 };
     let workers = Workers::new(workers).unwrap();
-    held_out_loss(generator, (codes, classes), &objective, 8, &workers, &mut Silent).unwrap().loss.value
+    held_out_loss(generator, &(codes, classes), &objective, 8, &workers, &mut Silent).unwrap().loss.value
 }
 
 #[test]

@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 use resgen_core::data::speech::{MelPiece, Segments, SpeechCache};
 use resgen_core::data::{BatchOptions, CacheLimit, Loader, SpeechSet};
+use resgen_core::eval::{HeldOutLoss, held_out_loss};
 use resgen_core::model::AnyNetwork;
 use resgen_core::model::Resgen;
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::progress::Silent;
 use resgen_core::sample::Preset;
+use resgen_core::schedule::MaskingSchedule;
 use resgen_core::signal::mel::MelTransform;
 use resgen_core::signal::sound::Sound;
 use resgen_core::speak::{Length, Speaker};
@@ -20,7 +22,7 @@ use resgen_core::text::Pace;
 use resgen_core::tokenizer::speech::MelAutoencoder;
 use resgen_core::tokenizer::{SpeechTokenizer, SpeechTokenizerConfig};
 use resgen_core::train::generator::{
-    Generator, GeneratorLearner, GeneratorParts, SpeechParts, embedding_scales,
+    Generator, GeneratorLearner, GeneratorParts, Objective, SpeechParts, embedding_scales,
 };
 use resgen_core::train::learner::{BatchSource, Learner};
 use resgen_core::train::model_file::ModelFile;
@@ -29,6 +31,7 @@ use resgen_core::train::signals::SignalSource;
 use resgen_core::train::speech::SpeechSource;
 use resgen_core::train::tokenizer::TokenizerLearner;
 use resgen_core::vocoder::Vocoder;
+use resgen_core::workers::Workers;
 
 const RATE: u32 = 8000;
 /// The words and their tones, in Hz.
@@ -51,15 +54,15 @@ fn text(words: &[usize]) -> String {
     words.iter().map(|&word| WORDS[word].0).collect::<Vec<_>>().join(" ")
 }
 
-/// All texts of two and three words.
-fn set(folder: &Path) -> Arc<SpeechSet> {
+/// All texts of two and three words; it is `said` of them what they say.
+fn recordings(folder: &Path, said: impl Fn(&[usize]) -> String) -> Arc<SpeechSet> {
     let mut lines = "path\ttext\tspeaker\n".to_owned();
     for count in [2u32, 3] {
         for number in 0..3usize.pow(count) {
             let words: Vec<usize> = (0..count).map(|place| number / 3usize.pow(place) % 3).collect();
             let name = format!("{count}-{number}.wav");
             tones(&words).save(folder.join(&name)).unwrap();
-            lines += &format!("{name}\t{}\tpiper\n", text(&words));
+            lines += &format!("{name}\t{}\tpiper\n", said(&words));
         }
     }
     std::fs::write(folder.join("manifest.tsv"), lines).unwrap();
@@ -141,6 +144,17 @@ fn generator(
     Generator::from_file(&ModelFile::load(&path).unwrap(), &Device::flex()).unwrap()
 }
 
+fn loss(
+    generator: &Generator<AnyNetwork, MelAutoencoder>,
+    cache: &SpeechCache,
+    workers: usize,
+) -> HeldOutLoss {
+    let schedule = MaskingSchedule::Cosine;
+    let objective = Objective { schedule, condition_dropout: 0.0, target_noise: 0.1, seed: 1 };
+    let workers = Workers::new(workers).unwrap();
+    held_out_loss(generator, cache, &objective, 4, &workers, &mut Silent).unwrap()
+}
+
 /// The words that are heard: the tone that is strongest in the middle of each word's time.
 fn heard(sound: &Sound, words: usize) -> Vec<usize> {
     let mel = MelTransform::new(config().mel).unwrap();
@@ -163,12 +177,15 @@ fn heard(sound: &Sound, words: usize) -> Vec<usize> {
 #[test]
 fn a_language_of_three_tones_is_learned_and_spoken() {
     let folder = tempfile::tempdir().unwrap();
-    let [sounds, first, codes, second] = ["sounds", "tokenizer", "codes", "generator"].map(|name| {
+    let names = ["sounds", "tokenizer", "codes", "generator", "liars", "lies"];
+    let [sounds, first, codes, second, liars, lies] = names.map(|name| {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();
         path
     });
-    let set = set(&sounds);
+    let set = recordings(&sounds, text);
+    let others = |words: &[usize]| words.iter().map(|word| (word + 1) % 3).collect::<Vec<_>>();
+    let lying = recordings(&liars, |words| text(&others(words)));
     let tokenizer = tokenizer(&set, &first);
     let fingerprint = fingerprint(&tokenizer.tensors());
     let make = || SpeechCache::make(&tokenizer, &fingerprint, &set, &codes, &mut Silent);
@@ -194,7 +211,19 @@ fn a_language_of_three_tones_is_learned_and_spoken() {
     assert!(SpeechCache::open(&codes).unwrap_err().to_string().contains("checksum"));
     std::fs::write(&part, whole).unwrap();
 
+    SpeechCache::make(&tokenizer, &fingerprint, &lying, &lies, &mut Silent).unwrap();
     let generator = generator(cache, tokenizer.clone(), &second);
+    // The right texts tell what is said, others do not.
+    let [right, again, wrong] = [(&codes, 1), (&codes, 2), (&lies, 1)].map(|(codes, workers)| {
+        let found = loss(&generator, &SpeechCache::open(codes).unwrap(), workers);
+        assert_eq!(found.signals, 36);
+        found.loss.value
+    });
+    assert!(
+        wrong > right + 0.5 && again == right,
+        "{wrong} with wrong texts, {right} and {again} with right ones"
+    );
+
     let speaker = Speaker::new(&generator, generator.header.preset, Vocoder::default()).unwrap();
     let (mut right, mut all) = (0, 0);
     for number in 0..27usize {

@@ -2,10 +2,12 @@
 //! way of computing from another.
 
 use super::distribution::{Estimate, ratio};
+use crate::data::speech::SpeechCache;
 use crate::error::{Error, Result};
-use crate::model::{NetworkConfig, Stored, with_any_network};
+use crate::model::{AnyNetwork, NetworkConfig, Stored, with_any_network};
 use crate::progress::Progress;
 use crate::rvq::{Codebooks, Codes};
+use crate::tokenizer::Autoencode;
 use crate::train::generator::{Generator, Objective};
 use crate::train::tokens::TokenBatch;
 use crate::workers::Workers;
@@ -20,37 +22,98 @@ pub struct HeldOutLoss {
     pub loss: Estimate,
     /// What its head watches beside the loss: components in use, or the share of codes that are the most probable ones.
     pub watched: f64,
-    /// Signals.
+    /// Signals that the generator could take.
     pub signals: usize,
     /// How often each was masked anew.
     pub rounds: u64,
 }
 
+/// Codes that were not learned from.
+pub trait HeldOutCodes: Sync {
+    /// The signals of each batch, all of one length; those that the generator cannot take are in none.
+    ///
+    /// # Errors
+    /// Where the codes are not of the generator's sizes, or it can take none of them.
+    fn batches(&self, model: &NetworkConfig, books: &Codebooks) -> Result<Vec<Vec<usize>>>;
+
+    /// A batch, of which `before` signals come before.
+    ///
+    /// # Errors
+    /// None for signals of one length.
+    fn read(&self, signals: &[usize], before: usize) -> Result<TokenBatch>;
+}
+
+/// With a class each.
+impl HeldOutCodes for (&Codes, &[usize]) {
+    fn batches(&self, model: &NetworkConfig, books: &Codebooks) -> Result<Vec<Vec<usize>>> {
+        let &(codes, classes) = self;
+        expect_fitting(model, books, codes, classes)?;
+        Ok((0..classes.len()).collect::<Vec<_>>().chunks(BATCH).map(<[usize]>::to_vec).collect())
+    }
+
+    fn read(&self, _: &[usize], before: usize) -> Result<TokenBatch> {
+        batch(self.0, self.1, before)
+    }
+}
+
+/// With what is said in them.
+impl HeldOutCodes for SpeechCache {
+    fn batches(&self, model: &NetworkConfig, books: &Codebooks) -> Result<Vec<Vec<usize>>> {
+        let [depth, vocabulary] = self.sizes();
+        if [depth, vocabulary] != [model.depth, books.vocabulary()] {
+            let expected = format!("D = {}, V = {}", model.depth, books.vocabulary());
+            return Err(Error::mismatch(
+                "sizes of the codes",
+                expected,
+                format!("D = {depth}, V = {vocabulary}"),
+            ));
+        }
+        let most = model.text.as_ref().map_or(usize::MAX, |text| text.most);
+        let (lengths, _) = self.by_length(model.positions, most);
+        if lengths.is_empty() {
+            let reason =
+                format!("no recording has at most {} positions and {most} bytes of text", model.positions);
+            return Err(Error::argument("recordings", reason));
+        }
+        Ok(lengths.iter().flat_map(|recordings| recordings.chunks(BATCH)).map(<[usize]>::to_vec).collect())
+    }
+
+    fn read(&self, signals: &[usize], before: usize) -> Result<TokenBatch> {
+        TokenBatch::of_speech(self, signals, before)
+    }
+}
+
 /// Masks every signal `rounds` times and averages the loss. Masks and noise are a function of the objective's seed, the
-/// round and the signal's index: two models, or two precisions, are asked the same.
+/// round and the signal's place in the batches: two models, or two precisions, are asked the same.
 ///
 /// # Errors
 /// [`Error::Mismatch`] for codes of other sizes than the generator's or for classes that it does not have,
 /// [`Error::Argument`] for no codes or no rounds.
-pub fn held_out_loss(
-    generator: &Generator,
-    (codes, classes): (&Codes, &[usize]),
+pub fn held_out_loss<A: Autoencode>(
+    generator: &Generator<AnyNetwork, A>,
+    codes: &impl HeldOutCodes,
     objective: &Objective,
     rounds: u64,
     workers: &Workers,
     progress: &mut dyn Progress,
 ) -> Result<HeldOutLoss> {
-    expect_fitting(generator.model.sizes(), generator.tokenizer.books(), codes, classes)?;
-    if rounds == 0 || classes.is_empty() {
-        let found = format!("{rounds} of {} signals", classes.len());
+    let batches = codes.batches(generator.model.sizes(), generator.tokenizer.books())?;
+    let mut signals = 0;
+    let mut placed = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let before = signals;
+        signals += batch.len();
+        placed.push((batch, before));
+    }
+    if rounds == 0 || signals == 0 {
+        let found = format!("{rounds} of {signals} signals");
         return Err(Error::argument("rounds", format!("expected at least one of one signal, found {found}")));
     }
-    let firsts: Vec<usize> = (0..classes.len()).step_by(BATCH).collect();
-    let mut sums = Vec::with_capacity(firsts.len());
-    progress.begin("held-out loss", 0, classes.len() as u64);
-    for some in firsts.chunks(workers.count()) {
-        sums.extend(workers.run(some.to_vec(), |_, first| {
-            let batch = batch(codes, classes, first)?;
+    let mut sums = Vec::with_capacity(placed.len());
+    progress.begin("held-out loss", 0, signals as u64);
+    for some in placed.chunks(workers.count()) {
+        sums.extend(workers.run(some.to_vec(), |_, (signals, before)| {
+            let batch = codes.read(&signals, before)?;
             let mut sum = Sums::default();
             for round in 0..rounds {
                 let books = generator.tokenizer.books();
@@ -59,10 +122,11 @@ pub fn held_out_loss(
             }
             Ok(sum)
         })?);
-        progress.step(((sums.len() * BATCH).min(classes.len())) as u64, "");
+        let done = some.last().map_or(0, |(batch, before)| before + batch.len());
+        progress.step(done as u64, "");
     }
     progress.end();
-    Ok(summary(&sums, classes.len(), rounds))
+    Ok(summary(&sums, signals, rounds))
 }
 
 pub(super) fn expect_fitting(

@@ -19,6 +19,6 @@ pub mod transcripts;
 pub mod words;
 
 pub use growth::{Growth, draw_growths};
-pub use held_out::{HeldOutLoss, held_out_loss};
+pub use held_out::{HeldOutCodes, HeldOutLoss, held_out_loss};
 pub use neighbours::{Labelled, Neighbour, NeighbourReport, neighbours};
 pub use reconstruction::{Judges, Reconstruction, measure};

@@ -1,11 +1,9 @@
 //! Micro-batches of speech: codes of recordings of one length, and what is said in them.
 
-use std::collections::BTreeMap;
-
 use super::learner::BatchSource;
 use super::tokens::TokenBatch;
 use crate::data::order::Order;
-use crate::data::speech::SpeechCache;
+use crate::data::speech::{SpeechCache, Spoken};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, shuffle, stream};
 
@@ -37,24 +35,19 @@ impl SpeechSource {
         batch: usize,
         micro_batches: usize,
     ) -> Result<Self> {
-        let mut lengths: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut left_out = Vec::new();
-        for (at, spoken) in cache.spoken().iter().enumerate() {
-            match spoken.positions <= longest && spoken.text.len() <= most {
-                true => lengths.entry(spoken.positions).or_default().push(at),
-                false => left_out.push(format!(
-                    "{}: {} positions and {} bytes of text, of at most {longest} and {most}",
-                    spoken.path.display(),
-                    spoken.positions,
-                    spoken.text.len()
-                )),
-            }
-        }
+        let (lengths, others) = cache.by_length(longest, most);
+        let reason = |at: usize| {
+            let Spoken { path, positions, text, .. } = &cache.spoken()[at];
+            let (path, bytes) = (path.display(), text.len());
+            format!(
+                "{path}: {positions} positions and {bytes} bytes of text, of at most {longest} and {most}"
+            )
+        };
+        let left_out = others.into_iter().map(reason).collect();
         if lengths.is_empty() {
             let reason = format!("no recording has at most {longest} positions and {most} bytes of text");
             return Err(Error::argument("recordings", reason));
         }
-        let lengths = lengths.into_values().collect();
         Ok(Self { cache, lengths, seed, batch, micro_batches, left_out, epoch: None })
     }
 
@@ -97,14 +90,7 @@ impl BatchSource for SpeechSource {
             .chunks(size)
             .take(self.micro_batches)
             .enumerate()
-            .map(|(part, picked)| {
-                Ok(TokenBatch {
-                    codes: self.cache.codes(picked)?,
-                    classes: vec![0; picked.len()],
-                    texts: picked.iter().map(|&at| self.cache.spoken()[at].saying()).collect(),
-                    first: part * size,
-                })
-            })
+            .map(|(part, picked)| TokenBatch::of_speech(&self.cache, picked, part * size))
             .collect()
     }
 

@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use super::learner::BatchSource;
 use crate::condition::{Condition, Saying};
 use crate::data::order::Order;
+use crate::data::speech::SpeechCache;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
 
@@ -21,6 +22,19 @@ pub struct TokenBatch {
 }
 
 impl TokenBatch {
+    /// Of recordings of one length, the first of which is the `first` of its batch.
+    ///
+    /// # Errors
+    /// As [`SpeechCache::codes`].
+    pub fn of_speech(cache: &SpeechCache, recordings: &[usize], first: usize) -> Result<Self> {
+        Ok(Self {
+            codes: cache.codes(recordings)?,
+            classes: vec![0; recordings.len()],
+            texts: recordings.iter().map(|&at| cache.spoken()[at].saying()).collect(),
+            first,
+        })
+    }
+
     /// What the signals are.
     pub fn condition(&self, device: &Device) -> Condition {
         self.condition_without(&vec![false; self.classes.len()], 0, device)

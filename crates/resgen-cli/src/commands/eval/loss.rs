@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 
 use resgen_core::Error;
 use resgen_core::data::TokenCache;
+use resgen_core::data::speech::SpeechCache;
 use resgen_core::eval::distribution::Estimate;
-use resgen_core::eval::held_out_loss;
 use resgen_core::eval::likelihood::{LikelihoodOptions, likelihood};
 use resgen_core::eval::manifest::{Findings, Manifest, Measured, Metric, SetKind, SetRecord, tables};
-use resgen_core::model::{Stored, with_any_network};
+use resgen_core::eval::{HeldOutCodes, held_out_loss};
+use resgen_core::model::{AnyNetwork, NetworkKind, Stored, with_any_network};
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::rvq::Codes;
 use resgen_core::schedule::MaskingSchedule;
+use resgen_core::tokenizer::Autoencode;
 use resgen_core::train::generator::{Generator, Objective};
 use resgen_core::workers::Workers;
 
 use crate::commands::train::{class_names, labelled_codes};
 use crate::context::Context;
-use crate::model;
-use crate::named::{PrecisionArgument, parser};
+use crate::model::{self, AnyGenerator};
+use crate::named::{PrecisionArgument, TextEncoderArgument, parser};
 use crate::progress::TerminalProgress;
 
 /// Arguments of `eval loss`.
@@ -28,7 +30,7 @@ Example:
   resgen tokenize --tokenizer runs/tokenizer --data heldout/ --out heldout-codes/
   resgen eval loss runs/model --codes heldout-codes/
 
-The loss is that of training, in nats per position with masked codes, of the averaged weights and with every class
+The loss is that of training, in nats per position with masked codes, of the averaged weights and with every class or text
 shown. Compare it only between models of the same codes, schedule and target noise.")]
 pub struct Arguments {
     #[command(flatten)]
@@ -36,6 +38,8 @@ pub struct Arguments {
     /// How often every signal is masked anew.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     rounds: u64,
+    #[command(flatten)]
+    encoder: TextEncoderArgument,
 }
 
 /// Arguments of `eval likelihood`.
@@ -62,7 +66,7 @@ pub struct LikelihoodArguments {
 struct CodesArguments {
     /// A generator: its model file, or the folder of its run.
     model: PathBuf,
-    /// Token cache of pictures that it was not trained on, made by its tokenizer.
+    /// Token cache of what it was not trained on, made by its tokenizer.
     #[arg(long, value_name = "DIR")]
     codes: PathBuf,
     /// Seed of masks and noise.
@@ -82,40 +86,42 @@ struct CodesArguments {
     out: Option<PathBuf>,
 }
 
-/// A generator beside codes that are its tokenizer's.
-struct Loaded {
-    generator: Generator,
+/// What was measured.
+struct Subject {
+    kind: NetworkKind,
+    step: u64,
+    /// Fingerprint of its weights.
     weights: String,
-    cache: TokenCache,
-    codes: Codes,
-    classes: Vec<usize>,
+    /// That of the codes.
+    codes: String,
+    signals: usize,
+}
+
+impl Subject {
+    fn new<A: Autoencode>(
+        generator: &Generator<AnyNetwork, A>,
+        [weights, codes]: [String; 2],
+        signals: usize,
+    ) -> Self {
+        Self { kind: generator.model.sizes().kind, step: generator.header.step, weights, codes, signals }
+    }
 }
 
 impl CodesArguments {
-    fn load(&self, context: &Context) -> anyhow::Result<Loaded> {
-        let (generator, tensors) = model::generator_and_tensors(&self.model, &context.device()?)?;
-        let generator: Generator = generator;
-        let weights = fingerprint(&tensors);
-        drop(tensors);
-        let (cache, codes, classes) = codes_for(&generator, &self.codes)?;
-        let generator = generator.in_precision(self.precision.precision.unwrap_or_default());
-        Ok(Loaded { generator, weights, cache, codes, classes })
-    }
-
     /// Writes and prints what was found with settings beyond those of all.
     fn report(
         &self,
-        loaded: &Loaded,
+        subject: &Subject,
         settings: &[(&str, String)],
         results: Vec<Measured>,
         context: &Context,
     ) -> anyhow::Result<()> {
-        let record = |path: &Path, kind, fingerprint, made_by| SetRecord {
+        let record = |path: &Path, kind, fingerprint: &str, made_by| SetRecord {
             path: path.to_owned(),
             kind,
-            count: loaded.classes.len(),
+            count: subject.signals,
             size: None,
-            fingerprint,
+            fingerprint: fingerprint.to_owned(),
             made_by,
         };
         let own = [
@@ -125,15 +131,15 @@ impl CodesArguments {
         ];
         let settings = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), value.clone()));
         let made_by = Some(serde_json::json!({
-            "kind": loaded.generator.model.sizes().kind,
+            "kind": subject.kind,
             "precision": self.precision.precision.unwrap_or_default(),
-            "step": loaded.generator.header.step,
+            "step": subject.step,
         }));
         let manifest = Manifest::new(Findings {
             extractor: None,
             settings: settings.collect(),
-            samples: record(&self.model, SetKind::Model, loaded.weights.clone(), made_by),
-            reference: record(&self.codes, SetKind::Codes, loaded.cache.fingerprint(), None),
+            samples: record(&self.model, SetKind::Model, &subject.weights, made_by),
+            reference: record(&self.codes, SetKind::Codes, &subject.codes, None),
             results,
         });
         if let Some(out) = &self.out {
@@ -158,20 +164,55 @@ fn noise(text: &str) -> Result<f32, String> {
 /// Where model or codes cannot be read, or do not fit each other.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let asked = &arguments.codes;
-    let loaded = asked.load(context)?;
+    let encoder = arguments.encoder.text_encoder.as_deref();
+    let (generator, tensors) = model::any_generator(&asked.model, encoder, &context.device()?)?;
+    let weights = fingerprint(&tensors);
+    match generator {
+        AnyGenerator::Image(generator) => {
+            let (cache, codes, classes) = codes_for(&generator, &asked.codes)?;
+            measure(arguments, *generator, &(&codes, &classes[..]), [weights, cache.fingerprint()], context)
+        }
+        AnyGenerator::Speech(generator) => {
+            let cache = SpeechCache::open(&asked.codes)?;
+            if cache.tokenizer() != fingerprint(&generator.tokenizer.tensors()) {
+                let what = format!("tokenizer of {}", asked.codes.display());
+                return Err(Error::mismatch(what, "the generator's own", "another").into());
+            }
+            let sizes = &generator.header.model;
+            let most = sizes.text.as_ref().map_or(usize::MAX, |text| text.most);
+            let (_, others) = cache.by_length(sizes.positions, most);
+            if !others.is_empty() {
+                let (count, all) = (others.len(), cache.spoken().len());
+                eprintln!(
+                    "note: {count} of {all} recordings are longer or say more than the generator takes"
+                );
+            }
+            measure(arguments, *generator, &cache, [weights, cache.fingerprint()], context)
+        }
+    }
+}
+
+fn measure<A: Autoencode>(
+    arguments: &Arguments,
+    generator: Generator<AnyNetwork, A>,
+    codes: &impl HeldOutCodes,
+    fingerprints: [String; 2],
+    context: &Context,
+) -> anyhow::Result<()> {
+    let asked = &arguments.codes;
     let objective = Objective {
         schedule: asked.schedule,
         condition_dropout: 0.0,
         target_noise: asked.target_noise,
         seed: asked.seed,
     };
+    let generator = generator.in_precision(asked.precision.precision.unwrap_or_default());
     let workers = Workers::new(context.at_once())?;
     let mut progress = TerminalProgress::default();
-    let codes = (&loaded.codes, &loaded.classes[..]);
-    let found =
-        held_out_loss(&loaded.generator, codes, &objective, arguments.rounds, &workers, &mut progress)?;
+    let found = held_out_loss(&generator, codes, &objective, arguments.rounds, &workers, &mut progress)?;
     drop(progress);
-    let [loss, watched] = match loaded.generator.model.sizes().kind.draws_codes() {
+    let subject = Subject::new(&generator, fingerprints, found.signals);
+    let [loss, watched] = match subject.kind.draws_codes() {
         true => [Metric::HeldOutTokenLoss, Metric::TokenAccuracy],
         false => [Metric::HeldOutLoss, Metric::UsedComponents],
     };
@@ -179,17 +220,19 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         Measured::whole(loss, found.loss, found.signals),
         Measured::whole(watched, Estimate::plain(found.watched), found.signals),
     ];
-    asked.report(&loaded, &[("masked anew", format!("{} times", found.rounds))], results, context)
+    asked.report(&subject, &[("masked anew", format!("{} times", found.rounds))], results, context)
 }
 
 /// Measures the likelihood.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`], and for a generator that speaks.
 pub fn run_likelihood(arguments: &LikelihoodArguments, context: &Context) -> anyhow::Result<()> {
     let asked = &arguments.codes;
-    let loaded = asked.load(context)?;
-    let total = loaded.codes.positions() * loaded.codes.depth();
+    let (generator, tensors) = model::generator_and_tensors(&asked.model, &context.device()?)?;
+    let (cache, codes, classes) = codes_for(&generator, &asked.codes)?;
+    let generator: Generator = generator.in_precision(asked.precision.precision.unwrap_or_default());
+    let total = codes.positions() * codes.depth();
     let options = LikelihoodOptions {
         steps: arguments.steps.map_or(total, |steps| steps as usize),
         schedule: asked.schedule,
@@ -198,10 +241,10 @@ pub fn run_likelihood(arguments: &LikelihoodArguments, context: &Context) -> any
         seed: asked.seed,
     };
     let workers = Workers::new(context.at_once())?;
-    let codes = (&loaded.codes, &loaded.classes[..]);
-    let found = bits_per_token(&loaded.generator, codes, &options, &workers)?;
+    let found = bits_per_token(&generator, (&codes, &classes), &options, &workers)?;
     let settings = [("steps", options.steps.to_string()), ("rounds", options.rounds.to_string())];
-    asked.report(&loaded, &settings, vec![found], context)
+    let fingerprints = [fingerprint(&tensors), cache.fingerprint()];
+    asked.report(&Subject::new(&generator, fingerprints, classes.len()), &settings, vec![found], context)
 }
 
 /// The bits that a generator needs for a code, or a bound of them.

@@ -3,10 +3,12 @@
 //! A folder of parts of up to 1,000 recordings each, in the order of the set. Making goes on where it was stopped: a part is there whole or not at all,
 //! and says of which recordings and which tokenizer it is.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{SpeechSet, Utterance};
 use crate::atomic::write_atomically;
@@ -186,6 +188,18 @@ impl SpeechCache {
         &self.spoken
     }
 
+    /// The recordings of each length, of those of at most `longest` positions and `most` bytes of text; and the others.
+    pub fn by_length(&self, longest: usize, most: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let (mut lengths, mut others) = (BTreeMap::<usize, Vec<usize>>::new(), Vec::new());
+        for (at, spoken) in self.spoken.iter().enumerate() {
+            match spoken.positions <= longest && spoken.text.len() <= most {
+                true => lengths.entry(spoken.positions).or_default().push(at),
+                false => others.push(at),
+            }
+        }
+        (lengths.into_values().collect(), others)
+    }
+
     /// The codes of some recordings, all of as many positions.
     ///
     /// # Errors
@@ -211,6 +225,15 @@ impl SpeechCache {
     fn values(&self, recordings: &[usize]) -> Vec<u16> {
         let of = |at: usize| &self.codes[self.starts[at]..][..self.spoken[at].positions * self.depth];
         recordings.iter().flat_map(|&at| of(at)).copied().collect()
+    }
+
+    /// A hash of the codes, of the texts and of what made them.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(&self.tokenizer);
+        self.spoken.iter().for_each(|spoken| hash.update(format!("{:?}\n", spoken.saying())));
+        self.codes.iter().for_each(|code| hash.update(code.to_le_bytes()));
+        digest::short(hash)
     }
 
     /// The fingerprint of the tokenizer that made them.
