@@ -103,7 +103,8 @@ pub fn generator_and_tensors<M: Stored>(
     path: &Path,
     device: &Device,
 ) -> Result<(Generator<M>, NamedTensors)> {
-    generator_of(path, GENERATOR, |_| Ok(()), device)
+    let path = file_of(path);
+    generator_of(&path, ModelFile::load(&path)?, GENERATOR, |_| Ok(()), device)
 }
 
 /// As [`generator_and_tensors`], of a generator that speaks. `encoder` is the folder of its frozen text encoder, where that is not the one that the file
@@ -113,6 +114,16 @@ pub fn generator_and_tensors<M: Stored>(
 /// As [`generator`], and [`Error::File`] for an encoder that it was not trained with.
 pub fn speech_generator<M: Stored>(
     path: &Path,
+    encoder: Option<&Path>,
+    device: &Device,
+) -> Result<(Generator<M, MelAutoencoder>, NamedTensors)> {
+    let path = file_of(path);
+    speech_generator_of(&path, ModelFile::load(&path)?, encoder, device)
+}
+
+fn speech_generator_of<M: Stored>(
+    path: &Path,
+    file: ModelFile<Value>,
     encoder: Option<&Path>,
     device: &Device,
 ) -> Result<(Generator<M, MelAutoencoder>, NamedTensors)> {
@@ -135,7 +146,7 @@ pub fn speech_generator<M: Stored>(
         }
         Ok(())
     };
-    generator_of(path, SPEECH_GENERATOR, place_encoder, device)
+    generator_of(path, file, SPEECH_GENERATOR, place_encoder, device)
 }
 
 /// A generator of either kind.
@@ -156,27 +167,27 @@ pub fn any_generator(
     device: &Device,
 ) -> Result<(AnyGenerator, NamedTensors)> {
     let path = file_of(path);
-    if kind(&ModelFile::<Value>::load(&path)?.header) == SPEECH_GENERATOR {
-        let (generator, tensors) = speech_generator(&path, encoder, device)?;
+    let file = ModelFile::<Value>::load(&path)?;
+    if kind(&file.header) == SPEECH_GENERATOR {
+        let (generator, tensors) = speech_generator_of(&path, file, encoder, device)?;
         return Ok((AnyGenerator::Speech(Box::new(generator)), tensors));
     }
-    let (generator, tensors) = generator_and_tensors(&path, device)?;
+    let (generator, tensors) = generator_of(&path, file, GENERATOR, |_| Ok(()), device)?;
     Ok((AnyGenerator::Image(Box::new(generator)), tensors))
 }
 
 /// `change` is applied to what the file says of the network before that is built.
 fn generator_of<M: Stored, A: Autoencode>(
     path: &Path,
+    ModelFile { header, tensors }: ModelFile<Value>,
     kind: &str,
     change: impl FnOnce(&mut NetworkConfig) -> Result<()>,
     device: &Device,
 ) -> Result<(Generator<M, A>, NamedTensors)> {
-    let path = file_of(path);
-    let ModelFile { header, tensors } = ModelFile::<Value>::load(&path)?;
-    let mut header: GeneratorHeader<A::Config> = with_header(&path, &header, kind)?;
-    change(&mut header.model).map_err(|error| Error::file(&path, error))?;
+    let mut header: GeneratorHeader<A::Config> = with_header(path, &header, kind)?;
+    change(&mut header.model).map_err(|error| Error::file(path, error))?;
     let file = ModelFile { header, tensors };
-    let generator = Generator::from_file(&file, device).map_err(|error| Error::file(&path, error))?;
+    let generator = Generator::from_file(&file, device).map_err(|error| Error::file(path, error))?;
     Ok((generator, file.tensors))
 }
 

@@ -60,7 +60,7 @@ impl Default for Preset {
             component_temperature: 1.0,
             top_k: None,
             top_p: 0.95,
-            // As good as random: the exact reverse of masking, and what was best of pictures and speech so far.
+            // As good as random: the exact reverse of masking, and what was better of the pictures that were measured.
             choice_temperature: 1000.0,
         }
     }

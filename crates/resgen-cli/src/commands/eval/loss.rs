@@ -170,7 +170,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     match generator {
         AnyGenerator::Image(generator) => {
             let (cache, codes, classes) = codes_for(&generator, &asked.codes)?;
-            measure(arguments, *generator, &(&codes, &classes[..]), [weights, cache.fingerprint()], context)
+            let fingerprints = [weights, cache.fingerprint()];
+            measure(arguments, *generator, &(&codes, &classes[..]), fingerprints, context).map(|_| ())
         }
         AnyGenerator::Speech(generator) => {
             let cache = SpeechCache::open(&asked.codes)?;
@@ -178,27 +179,28 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
                 let what = format!("tokenizer of {}", asked.codes.display());
                 return Err(Error::mismatch(what, "the generator's own", "another").into());
             }
-            let sizes = &generator.header.model;
-            let most = sizes.text.as_ref().map_or(usize::MAX, |text| text.most);
-            let (_, others) = cache.by_length(sizes.positions, most);
-            if !others.is_empty() {
-                let (count, all) = (others.len(), cache.spoken().len());
+            let fingerprints = [weights, cache.fingerprint()];
+            let taken = measure(arguments, *generator, &cache, fingerprints, context)?;
+            let all = cache.spoken().len();
+            if taken < all {
+                let count = all - taken;
                 eprintln!(
                     "note: {count} of {all} recordings are longer or say more than the generator takes"
                 );
             }
-            measure(arguments, *generator, &cache, [weights, cache.fingerprint()], context)
+            Ok(())
         }
     }
 }
 
+/// Measures the loss on the signals that the generator can take, and says how many these are.
 fn measure<A: Autoencode>(
     arguments: &Arguments,
     generator: Generator<AnyNetwork, A>,
     codes: &impl HeldOutCodes,
     fingerprints: [String; 2],
     context: &Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<usize> {
     let asked = &arguments.codes;
     let objective = Objective {
         schedule: asked.schedule,
@@ -220,7 +222,8 @@ fn measure<A: Autoencode>(
         Measured::whole(loss, found.loss, found.signals),
         Measured::whole(watched, Estimate::plain(found.watched), found.signals),
     ];
-    asked.report(&subject, &[("masked anew", format!("{} times", found.rounds))], results, context)
+    asked.report(&subject, &[("masked anew", format!("{} times", found.rounds))], results, context)?;
+    Ok(found.signals)
 }
 
 /// Measures the likelihood.
