@@ -7,8 +7,12 @@ use crate::reference::NORM_EPSILON;
 /// e^x to about 1e-7 relative, between the largest and smallest normal numbers; without branches.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
+    /// 1.5·2²³: a number that is added to it is rounded to a whole one, which then stands in the last bits of the sum.
+    /// (`as i32` would look at every number by itself, for what is no number and what is too large.)
+    const ROUNDER: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let whole = (x * std::f32::consts::LOG2_E + 0.5).floor();
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+    let whole = rounded - ROUNDER;
     // ln 2 in two parts, so that the difference keeps its digits.
     let rest = x - whole * 0.693_359_4 + whole * 2.121_944_4e-4;
     let series = 1.0
@@ -19,7 +23,7 @@ pub fn exp(x: f32) -> f32 {
                         + rest
                             * (0.166_666_66
                                 + rest * (0.041_665_796 + rest * (8.333_45e-3 + rest * 1.39e-3)))));
-    series * f32::from_bits(((whole as i32 + 127) << 23) as u32)
+    series * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
 
 /// sin²(x) to about 3e-7, for x up to a few thousand; without branches. Beyond, something from 0 to 1.
@@ -73,33 +77,67 @@ for_every_isa! {
     }
 }
 
-/// Sums in eight lanes: the order is fixed, and the compiler can vectorise it.
+/// Numbers that are folded side by side: as many as the widest vector holds.
+const LANES: usize = 16;
+
+/// Folds `term` of what stands at the same place of all rows, which are equally long, in [`LANES`] lanes and then by halves: the
+/// order is the same for every instruction set, and the compiler can vectorise it.
 #[inline(always)]
-pub fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
-    let mut lanes = [0.0; 8];
-    for (index, value) in values.enumerate() {
-        lanes[index % 8] += value;
+fn fold<const N: usize>(
+    rows: [&[f32]; N],
+    start: f32,
+    term: impl Fn([f32; N]) -> f32,
+    join: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    let chunks = rows.map(|row| row.as_chunks::<LANES>().0);
+    let rests = rows.map(|row| row.as_chunks::<LANES>().1);
+    let mut lanes = [start; LANES];
+    for index in 0..chunks[0].len() {
+        let chunk = chunks.map(|row| &row[index]);
+        for (lane, folded) in lanes.iter_mut().enumerate() {
+            *folded = join(*folded, term(chunk.map(|row| row[lane])));
+        }
     }
-    lanes.iter().sum()
+    for (index, folded) in lanes.iter_mut().enumerate().take(rests[0].len()) {
+        *folded = join(*folded, term(rests.map(|row| row[index])));
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        let (left, right) = lanes.split_at_mut(width);
+        left.iter_mut().zip(right).for_each(|(left, right)| *left = join(*left, *right));
+        width /= 2;
+    }
+    lanes[0]
 }
 
-/// The largest, in eight lanes as [`sum`]; what is no number does not count.
 #[inline(always)]
-pub fn largest(values: impl ExactSizeIterator<Item = f32>) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    for (index, value) in values.enumerate() {
-        let lane = &mut lanes[index % 8];
-        *lane = if value > *lane { value } else { *lane };
-    }
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+pub fn sum(values: &[f32]) -> f32 {
+    sum_of([values], |[value]| value)
+}
+
+/// Sums `term` of what stands at the same place of all rows, which are equally long.
+#[inline(always)]
+pub fn sum_of<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
+    fold(rows, 0.0, term, |sum, value| sum + value)
+}
+
+#[inline(always)]
+pub fn dot(left: &[f32], right: &[f32]) -> f32 {
+    sum_of([left, right], |[left, right]| left * right)
+}
+
+/// The largest `term` of what stands at the same place of all rows; what is no number does not count.
+#[inline(always)]
+pub fn largest_of<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
+    fold(rows, f32::NEG_INFINITY, term, |largest, value| if value > largest { value } else { largest })
 }
 
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
 fn moments(row: &[f32]) -> (f32, f32) {
     let count = row.len() as f32;
-    let mean = sum(row.iter().copied()) / count;
-    let variance = sum(row.iter().map(|x| (x - mean) * (x - mean))) / count;
+    let mean = sum(row) / count;
+    let variance = sum_of([row], |[x]| (x - mean) * (x - mean)) / count;
     (mean, 1.0 / (variance + NORM_EPSILON).sqrt())
 }
 
@@ -127,8 +165,8 @@ for_every_isa! {
                 scales[index] += gradient[index] * (row[index] - mean) * inverse;
                 gradient[index] *= 1.0 + scale[index];
             }
-            let average = sum(gradient.iter().copied()) / count;
-            let along = sum(gradient.iter().zip(row).map(|(g, x)| g * (x - mean) * inverse)) / count;
+            let average = sum(gradient) / count;
+            let along = sum_of([gradient, row], |[g, x]| g * (x - mean) * inverse) / count;
             for index in 0..width {
                 gradient[index] = inverse * (gradient[index] - average - (row[index] - mean) * inverse * along);
             }
@@ -139,6 +177,30 @@ for_every_isa! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_of_e() {
+        for place in 0..=175_000 {
+            let x = place as f32 / 1000.0 - 87.0;
+            let error = f64::from(exp(x)) / f64::from(x).exp() - 1.0;
+            assert!(error.abs() < 3e-7, "e^{x} is {error:e} off");
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), exp(-87.0));
+        assert_eq!(exp(f32::INFINITY), exp(88.0));
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn rows_of_all_lengths_are_folded_whole() {
+        for length in [0, 1, 7, 15, 16, 17, 64, 101] {
+            let row: Vec<f32> = (0..length).map(|n| ((n * 37) % 101) as f32 - 50.0).collect();
+            assert_eq!(sum(&row), row.iter().sum::<f32>(), "{length} numbers");
+            assert_eq!(dot(&row, &row), row.iter().map(|x| x * x).sum::<f32>(), "{length} squares");
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            assert_eq!(largest_of([&row], |[x]| x), largest, "the largest of {length}");
+        }
+        assert_eq!(largest_of([&[1.0, f32::NAN, 3.0]], |[x]| x), 3.0);
+    }
 
     #[test]
     fn squares_of_sines_far_from_zero() {

@@ -46,7 +46,7 @@ def build(case: dict, device: torch.device, mode: Mode) -> Case:
 def sample(case: dict, device: torch.device, mode: Mode) -> Case:
     """Codes of B samples."""
     loaded = generator.load(case["model"])
-    preset = Preset(**loaded.header["preset"])
+    preset = Preset.read(loaded.header["preset"])
     preset.steps, preset.guidance = case["steps"], case["guidance"]
     batch, config = case["batch"], loaded.model.config
     books = loaded.tokenizer.codebooks.to(device)

@@ -15,13 +15,18 @@ LEAST_USE = 1e-6  # average uses per step below which a code's averages say noth
 
 @dataclass
 class CodebookConfig:
-    """Settings of codebook learning."""
+    """Settings of codebook learning; of the two rules the twin has the plain one."""
 
+    learning: str = "plain"
     decay: float = 0.99
     revive_below: float = 0.05
     depth_dropout: float = 0.3
     commitment: float = 0.25
     kmeans_iterations: int = 10
+
+    def __post_init__(self):
+        if self.learning != "plain":
+            raise ValueError(f"codebook learning {self.learning!r}: the twin has only 'plain'")
 
 
 class Codebooks(nn.Module):

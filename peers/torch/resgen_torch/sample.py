@@ -23,7 +23,7 @@ def main() -> None:
     classes = [names.index(name) if name in names else int(name) for name in chosen]
     classes = [label for label in classes for _ in range(options.count)]
     model, tokenizer = loaded.model.to(device), loaded.tokenizer.to(device).eval()
-    preset = Preset(**loaded.header["preset"])
+    preset = Preset.read(loaded.header["preset"])
     preset.steps = options.steps or preset.steps
     preset.guidance = preset.guidance if options.guidance is None else options.guidance
     sampler = Sampler(model, tokenizer.codebooks, preset, Mode(options.dtype))

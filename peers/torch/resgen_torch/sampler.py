@@ -36,6 +36,14 @@ class Preset:
     top_p: float = 0.95
     choice_temperature: float = 20.0
 
+    @classmethod
+    def read(cls, values: dict) -> "Preset":
+        """From the JSON of a header. What the twin cannot do is refused unless it is off."""
+        own = dict(values)
+        if own.pop("guidance_on", "condition") != "condition" or own.pop("top_k", None) is not None:
+            raise ValueError("the twin has no guidance on known codes and no top-k")
+        return cls(**own)
+
     def guidance_at(self, step: int, steps: int) -> float:
         """The guidance scale of a step, counted from 0."""
         progress = 1.0 if steps < 2 else step / (steps - 1)

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::MemoryOps;
 use crate::cpu::{blank, writable};
 use crate::isa::{Isa, for_every_isa};
-use crate::loops::{exp, sum};
+use crate::loops::{dot, exp, sum};
 use crate::scratch::with_scratch;
 
 impl MemoryOps for Flex {
@@ -62,13 +62,13 @@ for_every_isa! {
             let mut top = f32::NEG_INFINITY;
             for (share, known) in shares.iter_mut().zip(seen.chunks_exact(2 * width)) {
                 let key = &known[first..first + head];
-                *share = scale * sum(query.iter().zip(key).map(|(query, key)| query * key));
+                *share = scale * dot(query, key);
                 top = if *share > top { *share } else { top };
             }
             for share in shares.iter_mut() {
                 *share = exp(*share - top);
             }
-            let inverse = 1.0 / sum(shares.iter().copied());
+            let inverse = 1.0 / sum(shares);
             out.fill(0.0);
             for (share, known) in shares.iter().zip(seen.chunks_exact(2 * width)) {
                 let value = &known[width + first..width + first + head];

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::PosteriorOps;
 use crate::cpu::{CHUNK, blank};
 use crate::isa::{Isa, for_every_isa};
-use crate::loops::{exp, largest, sum};
+use crate::loops::{dot, exp, largest_of, sum};
 
 impl PosteriorOps for Flex {
     fn posterior_mass(
@@ -188,11 +188,11 @@ for_every_isa! {
             let (plain, square) = rest.split_at(vector + rank);
             of_mixer.copy_from_slice(&plain[vector..]);
             for ((gradient, y), (of_y, plain)) in cross.chunks_exact(rank).zip(y).zip(of_y.iter_mut().zip(plain)) {
-                *of_y = plain + sum(gradient.iter().zip(mixer).map(|(gradient, u)| gradient * u));
+                *of_y = plain + dot(gradient, mixer);
                 of_mixer.iter_mut().zip(gradient).for_each(|(of_u, gradient)| *of_u += gradient * y);
             }
             for (index, (gradient, u)) in square.chunks_exact(rank).zip(mixer).enumerate() {
-                of_mixer[index] += sum(gradient.iter().zip(mixer).map(|(gradient, u)| gradient * u));
+                of_mixer[index] += dot(gradient, mixer);
                 of_mixer.iter_mut().zip(gradient).for_each(|(of_u, gradient)| *of_u += gradient * u);
             }
         }
@@ -204,10 +204,10 @@ for_every_isa! {
         let width = weights.len();
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width));
         for (out, (logits, distances)) in out.iter_mut().zip(rows) {
-            let top = weigh(logits.iter().zip(distances).map(joint), weights);
-            let of_joint = sum(weights.iter().copied());
-            let top_logit = weigh(logits.iter().copied(), weights);
-            *out = top - top_logit + (of_joint / sum(weights.iter().copied())).ln();
+            let top = weigh([logits, distances], joint, weights);
+            let of_joint = sum(weights);
+            let top_logit = weigh([logits], |[logit]| logit, weights);
+            *out = top - top_logit + (of_joint / sum(weights)).ln();
         }
     }
 }
@@ -225,10 +225,10 @@ for_every_isa! {
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width)).zip(gradient);
         let outs = of_logits.chunks_exact_mut(width).zip(of_distances.chunks_exact_mut(width));
         for (((logits, distances), gradient), (of_logits, of_distances)) in rows.zip(outs) {
-            weigh(logits.iter().zip(distances).map(joint), of_distances);
-            weigh(logits.iter().copied(), of_logits);
-            let prior = gradient / sum(of_logits.iter().copied());
-            let posterior = gradient / sum(of_distances.iter().copied());
+            weigh([logits, distances], joint, of_distances);
+            weigh([logits], |[logit]| logit, of_logits);
+            let prior = gradient / sum(of_logits);
+            let posterior = gradient / sum(of_distances);
             for (of_logit, of_distance) in of_logits.iter_mut().zip(of_distances) {
                 let posterior = *of_distance * posterior;
                 *of_logit = posterior - *of_logit * prior;
@@ -249,8 +249,8 @@ for_every_isa! {
         let width = mass.len();
         let rows = logits.chunks_exact(width).zip(distances.chunks_exact(width));
         for ((logits, distances), weight) in rows.zip(weight) {
-            weigh(logits.iter().zip(distances).map(joint), posterior);
-            let share = weight / sum(posterior.iter().copied());
+            weigh([logits, distances], joint, posterior);
+            let share = weight / sum(posterior);
             for (mass, posterior) in mass.iter_mut().zip(posterior.iter()) {
                 *mass += posterior * share;
             }
@@ -259,16 +259,17 @@ for_every_isa! {
 }
 
 #[inline(always)]
-fn joint((logit, distance): (&f32, &f32)) -> f32 {
+fn joint([logit, distance]: [f32; 2]) -> f32 {
     logit - 0.5 * distance
 }
 
-/// Writes e^(value − the largest value), and gives the largest.
+/// Writes e^(term − the largest term) of what stands at the same place of all rows, and gives the largest.
 #[inline(always)]
-fn weigh(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [f32]) -> f32 {
-    let top = largest(values.clone());
-    for (out, value) in out.iter_mut().zip(values) {
-        *out = exp(value - top);
+fn weigh<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32, out: &mut [f32]) -> f32 {
+    let top = largest_of(rows, &term);
+    let rows = rows.map(|row| &row[..out.len()]);
+    for (index, out) in out.iter_mut().enumerate() {
+        *out = exp(term(rows.map(|row| row[index])) - top);
     }
     top
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{AdamW, OptimizerOps};
 use crate::cpu::{CHUNK, writable};
 use crate::isa::{Isa, for_every_isa};
-use crate::loops::sum;
+use crate::loops::dot;
 
 impl OptimizerOps for Flex {
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -59,7 +59,7 @@ fn squares(values: &[f32]) -> f32 {
 
 for_every_isa! {
     fn add_squares(values: &[f32], total: &mut f32) {
-        *total += sum(values.iter().map(|x| x * x));
+        *total += dot(values, values);
     }
 }
 

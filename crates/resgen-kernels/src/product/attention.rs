@@ -10,7 +10,7 @@ use super::view::View;
 use crate::Sight;
 use crate::cpu::blank;
 use crate::isa::{Isa, for_every_isa};
-use crate::loops::{exp, sum};
+use crate::loops::{dot, exp, largest_of, sum};
 
 /// See [`crate::attend`].
 pub fn attend(qkv: FlexTensor, heads: usize, sight: Sight) -> FlexTensor {
@@ -165,11 +165,11 @@ for_every_isa! {
     fn softmax_rows(scores: &mut [f32], length: usize, seen: usize, grows: usize, scale: f32) {
         for (number, row) in scores.chunks_exact_mut(length).enumerate() {
             let (row, hidden) = row.split_at_mut(seen + number * grows);
-            let top = row.iter().fold(f32::NEG_INFINITY, |top, score| if *score > top { *score } else { top });
+            let top = largest_of([row], |[score]| score);
             for score in row.iter_mut() {
                 *score = exp((*score - top) * scale);
             }
-            let inverse = 1.0 / sum(row.iter().copied());
+            let inverse = 1.0 / sum(row);
             for score in row.iter_mut() {
                 *score *= inverse;
             }
@@ -182,7 +182,7 @@ for_every_isa! {
     /// Gradients of the shares become those of the scores before scaling.
     fn softmax_rows_backward(shares: &[f32], gradient: &mut [f32], length: usize, scale: f32) {
         for (shares, gradient) in shares.chunks_exact(length).zip(gradient.chunks_exact_mut(length)) {
-            let along = sum(shares.iter().zip(gradient.iter()).map(|(share, gradient)| share * gradient));
+            let along = dot(shares, gradient);
             for (share, gradient) in shares.iter().zip(gradient) {
                 *gradient = share * (*gradient - along) * scale;
             }

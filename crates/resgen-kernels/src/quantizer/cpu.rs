@@ -15,7 +15,7 @@ use super::{QuantizerOps, codes_shape, embedding_shape};
 use crate::cpu::blank;
 use crate::isa::{Isa, for_every_isa};
 use crate::kept::Kept;
-use crate::loops::sum;
+use crate::loops::dot;
 use crate::product::{LANES, Start, multiply_rows};
 
 /// Rows that one task takes through all depths.
@@ -134,7 +134,8 @@ for_every_isa! {
     fn half_lengths(vectors: &[f32], halves: &mut [f32]) {
         let width = vectors.len() / halves.len();
         for (code, half) in halves.iter_mut().enumerate() {
-            *half = 0.5 * sum(vectors[code * width..][..width].iter().map(|e| e * e));
+            let vector = &vectors[code * width..][..width];
+            *half = 0.5 * dot(vector, vector);
         }
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Nucleus, Reveal, SamplingOps};
 use crate::isa::{Isa, for_every_isa};
-use crate::loops::{exp, sum};
+use crate::loops::{exp, sum_of};
 
 impl SamplingOps for Flex {
     fn choose_components(
@@ -113,7 +113,7 @@ fn nucleus_floor(weights: &[f32], top_p: f32) -> f32 {
 for_every_isa! {
     /// Sums the weights of at least `floor` into `mass`.
     fn mass_from(weights: &[f32], floor: f32, mass: &mut f32) {
-        *mass = sum(weights.iter().map(|&weight| if weight >= floor { weight } else { 0.0 }));
+        *mass = sum_of([weights], |[weight]| if weight >= floor { weight } else { 0.0 });
     }
 }
 
