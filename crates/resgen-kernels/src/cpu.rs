@@ -15,7 +15,33 @@ pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// A tensor to be written to. Flex's own way to make one zeroes and then copies it.
 pub(crate) fn blank(shape: &Shape) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(vec![0f32; shape.num_elements()], shape.clone()))
+    tensor_of(vec![0.0; shape.num_elements()], shape.clone())
+}
+
+/// A tensor of these numbers.
+pub(crate) fn tensor_of(values: Vec<f32>, shape: Shape) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// Numbers that all threads make, a block each; `work` is told the number of a block and gets it zeroed. The thread that works on a
+/// block has zeroed it, so that it lies in its cache.
+pub(crate) fn made_in_blocks(
+    count: usize,
+    block: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(count);
+    let room = &mut numbers.spare_capacity_mut()[..count];
+    room.par_chunks_mut(block.max(1)).enumerate().for_each(|(index, room)| {
+        room.iter_mut().for_each(|place| {
+            place.write(0.0);
+        });
+        // SAFETY: every place of the block has just been written.
+        work(index, unsafe { room.assume_init_mut() });
+    });
+    // SAFETY: the blocks are all `count` places, and each has been written.
+    unsafe { numbers.set_len(count) };
+    numbers
 }
 
 /// A tensor's values in order, those of a bf16 tensor as f32.

@@ -50,10 +50,16 @@ fn gelu_gate(x: f32) -> (f32, f32) {
     (1.0 / (1.0 + exp(-doubled)), ROOT * (1.0 + 3.0 * 0.044_715 * square))
 }
 
+/// [`crate::gelu_tanh`] of a value.
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    x * gelu_gate(x).0
+}
+
 for_every_isa! {
     pub fn gelu_chunk(x: &[f32], out: &mut [f32]) {
         for (x, out) in x.iter().zip(out) {
-            *out = x * gelu_gate(*x).0;
+            *out = gelu(*x);
         }
     }
 }
@@ -62,7 +68,7 @@ for_every_isa! {
     /// [`crate::gelu_tanh`] of every value.
     pub fn gelu_in_place(values: &mut [f32]) {
         for value in values {
-            *value *= gelu_gate(*value).0;
+            *value = gelu(*value);
         }
     }
 }

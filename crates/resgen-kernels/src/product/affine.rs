@@ -7,36 +7,31 @@ use super::matrix::Finish;
 use super::packed::{Factor, Product, Weights, as_multiplied};
 use super::rows::Rows;
 use super::view::View;
-use crate::cpu::{blank, in_f32};
+use crate::cpu::{blank, in_f32, tensor_of};
 
 /// See [`crate::affine`].
 pub fn affine(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, finish: Finish) -> FlexTensor {
     let (x, weight, bias) = (as_multiplied(x, weight.dtype()), weight.to_contiguous(), in_f32(bias));
     let [_, outputs] = sizes(&weight);
-    let mut out = blank_with_last(&x, outputs);
     let (precision, weights) = (weight.dtype(), Some(Weights { tensor: &weight, order: 0 }));
     let layer = Product { precision, bias: Some(bias.storage()), finish, weights };
-    layer.write(&Rows::of(rows(&x)), factor(&weight), out.storage_mut());
-    out
+    with_last(&x, outputs, layer.made(&Rows::of(rows(&x)), factor(&weight)))
 }
 
 /// The gradient of the input: `gradient·weightᵀ`.
 pub fn affine_backward_input(weight: FlexTensor, gradient: FlexTensor) -> FlexTensor {
     let (weight, gradient) = (weight.to_contiguous(), as_multiplied(gradient, weight.dtype()));
     let [inputs, _] = sizes(&weight);
-    let mut out = blank_with_last(&gradient, inputs);
     let product = Product::plain(weight.dtype());
-    product.write(&Rows::of(rows(&gradient)), factor(&weight).transposed(), out.storage_mut());
-    out
+    with_last(&gradient, inputs, product.made(&Rows::of(rows(&gradient)), factor(&weight).transposed()))
 }
 
 /// The gradient of the weight, in f32: `xᵀ·gradient`.
 pub fn affine_backward_weight(x: FlexTensor, weight: &FlexTensor, gradient: FlexTensor) -> FlexTensor {
     let (x, gradient) = (as_multiplied(x, weight.dtype()), gradient.to_contiguous());
-    let mut out = blank(&Shape::new(sizes(weight)));
     let product = Product::plain(weight.dtype());
-    product.write(&Rows::of(rows(&x).transposed()), Factor::F32(rows(&gradient)), out.storage_mut());
-    out
+    let values = product.made(&Rows::of(rows(&x).transposed()), Factor::F32(rows(&gradient)));
+    tensor_of(values, Shape::new(sizes(weight)))
 }
 
 /// The gradient of the bias: the sum over all rows, in their order.
@@ -61,10 +56,11 @@ fn factor(weight: &FlexTensor) -> Factor<'_> {
     }
 }
 
-fn blank_with_last(like: &FlexTensor, last: usize) -> FlexTensor {
+/// Numbers in the shape of `like`, but for the last dimension.
+fn with_last(like: &FlexTensor, last: usize, values: Vec<f32>) -> FlexTensor {
     let mut shape = like.layout().shape().to_vec();
     *shape.last_mut().expect("an affine layer takes at least one dimension") = last;
-    blank(&Shape::from(shape))
+    tensor_of(values, Shape::from(shape))
 }
 
 /// # Panics

@@ -7,6 +7,7 @@
 //!
 //! An instruction set is used only after it has given the right product once (see [`Unit::best`]).
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -15,8 +16,8 @@ use super::matrix::Finish;
 use super::rounding::Rounds;
 use super::rows::Rows;
 use super::view::View;
-use crate::isa::Isa;
-use crate::loops::gelu_in_place;
+use crate::isa::{Isa, for_every_isa};
+use crate::loops::gelu;
 use crate::scratch::with_scratch;
 
 /// Columns of a panel.
@@ -266,31 +267,45 @@ impl<'a> Right<'a> {
         with_scratch(rows.next_multiple_of(tile_rows) * terms, |block: &mut [u16]| {
             pack_rows(a, start, rows, terms, block);
             let mut sums = [0.0; 32 * COLUMNS];
+            let mut bias = [0.0; COLUMNS];
             for first in (0..self.columns).step_by(COLUMNS) {
                 let panel = &self.panels[first * terms..][..COLUMNS * terms];
+                let columns = first..self.columns.min(first + COLUMNS);
+                if let Some(all) = self.bias {
+                    bias[..columns.len()].copy_from_slice(&all[columns.clone()]);
+                }
                 for row in (0..rows).step_by(tile_rows) {
                     let count = self.unit.rows_for(rows - row);
                     let sums = &mut sums[..count * COLUMNS];
                     self.unit.multiply(&block[row * terms..][..count * terms], panel, sums);
-                    self.put(sums, first, &mut out[row * self.columns..]);
+                    let out = &mut out[row * self.columns..];
+                    put(Isa::best(), sums, &bias, self.finish, columns.clone(), self.columns, out);
                 }
             }
         });
     }
+}
 
-    /// Finishes the sums of a tile and a panel and copies those that belong to the result.
-    fn put(&self, sums: &mut [f32], first: usize, out: &mut [f32]) {
-        let count = COLUMNS.min(self.columns - first);
-        if let Some(bias) = self.bias {
-            for sums in sums.chunks_exact_mut(COLUMNS) {
-                sums.iter_mut().zip(&bias[first..first + count]).for_each(|(sum, bias)| *sum += bias);
+for_every_isa! {
+    /// Finishes the sums of a tile and a panel and copies those that belong to the result, rows of `width` numbers, to its `columns`.
+    fn put(
+        sums: &mut [f32],
+        bias: &[f32; COLUMNS],
+        finish: Finish,
+        columns: Range<usize>,
+        width: usize,
+        out: &mut [f32],
+    ) {
+        for (sums, out) in sums.as_chunks_mut::<COLUMNS>().0.iter_mut().zip(out.chunks_mut(width)) {
+            sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+            if let Finish::Gelu = finish {
+                sums.iter_mut().for_each(|sum| *sum = gelu(*sum));
             }
-        }
-        if let Finish::Gelu = self.finish {
-            gelu_in_place(Isa::best(), sums);
-        }
-        for (sums, out) in sums.chunks_exact(COLUMNS).zip(out.chunks_mut(self.columns)) {
-            out[first..first + count].copy_from_slice(&sums[..count]);
+            let out = &mut out[columns.clone()];
+            match <&mut [f32; COLUMNS]>::try_from(&mut *out) {
+                Ok(whole) => *whole = *sums,
+                Err(_) => out.copy_from_slice(&sums[..out.len()]),
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use super::matrix::{self, Finish, block_rows};
 use super::rounding::Rounds;
 use super::rows::Rows;
 use super::view::View;
+use crate::cpu::made_in_blocks;
 use crate::isa::Isa;
 use crate::kept::Kept;
 use crate::scratch::{Scratch, with_scratch};
@@ -94,7 +95,21 @@ impl Product<'_> {
         Self { precision, bias: None, finish: Finish::Plain, weights: None }
     }
 
-    /// Writes `finish(a·b + bias)` to `out`, row by row. The left matrix holds what [`as_multiplied`] gives.
+    /// `finish(a·b + bias)`, row by row. The left matrix holds what [`as_multiplied`] gives.
+    pub fn made(&self, a: &Rows, b: Factor) -> Vec<f32> {
+        let columns = b.columns();
+        if a.rows() * columns == 0 {
+            return Vec::new();
+        }
+        self.with_packed(b, |right| {
+            let rows = right.block_rows(a.rows());
+            made_in_blocks(a.rows() * columns, rows * columns, |block, out| {
+                right.multiply(a, block * rows, out)
+            })
+        })
+    }
+
+    /// Writes what [`Product::made`] gives to `out`.
     ///
     /// # Panics
     /// Where the shapes do not belong together.
