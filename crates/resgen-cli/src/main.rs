@@ -22,6 +22,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     allocator::keep_pages();
     match commands::run(args::Cli::parse()) {
+        Ok(()) if signals::asked_to_stop() => signals::STOPPED.into(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }

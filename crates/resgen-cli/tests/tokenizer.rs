@@ -87,7 +87,8 @@ fn a_signal_stops_a_run_with_a_checkpoint_to_go_on_from() {
     }
     let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
-    let ended = common::Ended::from(child.wait_with_output().unwrap()).succeeds();
+    let ended = common::Ended::from(child.wait_with_output().unwrap());
+    assert_eq!(ended.status, 130, "a script must not take the run for finished: {}", ended.stderr);
     assert!(ended.stdout.contains("stopped after step"), "{}", ended.stdout);
     assert!(ended.stdout.contains("--resume goes on"), "{}", ended.stdout);
 }
