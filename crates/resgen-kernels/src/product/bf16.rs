@@ -30,8 +30,8 @@ const TERMS: usize = 32;
 const BLOCK: usize = 96 * 1024;
 /// Panels that are packed together.
 const NEIGHBOURS: usize = 4;
-/// Columns of a left matrix that are packed together, where those lie together.
-const TOGETHER: usize = 16;
+/// Columns of a left matrix that are packed together, where those lie together: they fill a line of the cache.
+const TOGETHER: usize = 32;
 
 /// Instructions that multiply bf16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +193,7 @@ fn pack_panels<B: Rounds>(b: View<B>, first: usize, terms: usize, out: &mut [u16
 }
 
 /// `count` rows from `first` on as `[rows, K]`, with zeros where there are no more rows or columns.
-fn pack_rows(a: &Rows, first: usize, count: usize, terms: usize, out: &mut [u16]) {
+fn pack_rows<T: Rounds>(a: &Rows<T>, first: usize, count: usize, terms: usize, out: &mut [u16]) {
     let columns = a.columns();
     out[count * terms..].fill(0);
     for out in out.chunks_exact_mut(terms.max(1)) {
@@ -203,22 +203,33 @@ fn pack_rows(a: &Rows, first: usize, count: usize, terms: usize, out: &mut [u16]
         let parts = a.parts();
         for (row, out) in out.chunks_exact_mut(terms.max(1)).enumerate().take(count) {
             for (index, part) in parts.iter().cloned().enumerate() {
-                f32::round_all(a.part_of_row(first + row, index), &mut out[part]);
+                T::round_all(a.part_of_row(first + row, index), &mut out[part]);
             }
         }
         return;
     }
-    // A few columns at a time, so that what is written to a row lies together.
-    with_scratch(TOGETHER * count, |rounded: &mut [u16]| {
-        for some in (0..columns).step_by(TOGETHER).map(|from| from..columns.min(from + TOGETHER)) {
-            for (column, rounded) in some.clone().zip(rounded.chunks_exact_mut(count.max(1))) {
-                a.stretches_of_column(column, first..first + count, |from, values| {
-                    f32::round_all(values, &mut rounded[from - first..][..values.len()]);
-                });
+    // A few columns at a time, so that what is written to a row lies together; and two of them as one, as half as many moves.
+    with_scratch((TOGETHER + 2) * count, |scratch: &mut [u16]| {
+        let (pairs, two) = scratch.split_at_mut(TOGETHER * count);
+        let (pairs, (even, odd)) = (pairs.as_chunks_mut::<2>().0, two.split_at_mut(count));
+        let round = |column: usize, rounded: &mut [u16]| {
+            if column >= columns {
+                return rounded.fill(0);
+            }
+            a.stretches_of_column(column, first..first + count, |from, values| {
+                T::round_all(values, &mut rounded[from - first..][..values.len()]);
+            });
+        };
+        for from in (0..columns).step_by(TOGETHER) {
+            let some = TOGETHER.min((columns - from).next_multiple_of(2));
+            for (pair, pairs) in pairs.chunks_exact_mut(count.max(1)).enumerate().take(some / 2) {
+                round(from + 2 * pair, even);
+                round(from + 2 * pair + 1, odd);
+                u16::round_pairs(even, odd, pairs);
             }
             for (row, out) in out.chunks_exact_mut(terms).enumerate().take(count) {
-                let rounded = rounded[row..].iter().step_by(count);
-                out[some.clone()].iter_mut().zip(rounded).for_each(|(out, rounded)| *out = *rounded);
+                let out = out[from..from + some].as_chunks_mut::<2>().0;
+                out.iter_mut().enumerate().for_each(|(pair, out)| *out = pairs[pair * count + row]);
             }
         }
     });
@@ -258,7 +269,7 @@ impl<'a> Right<'a> {
     ///
     /// # Panics
     /// Where inner sizes differ, or the bias has another size.
-    pub fn multiply(&self, a: &Rows, start: usize, out: &mut [f32]) {
+    pub fn multiply<T: Rounds>(&self, a: &Rows<T>, start: usize, out: &mut [f32]) {
         assert_eq!(a.columns(), self.inner, "inner sizes of a product");
         assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "size of a bias");
         let (rows, tile_rows, terms) = (out.len() / self.columns, self.unit.rows(), self.terms);

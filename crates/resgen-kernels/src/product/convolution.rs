@@ -10,7 +10,7 @@ use burn::tensor::{DType, Shape};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::packed::{Factor, Packed, Product, Weights, as_multiplied};
+use super::packed::{Factor, LeftNumber, Packed, Product, Weights, as_multiplied, multiplies_rounded};
 use super::rows::{Places, Rows};
 use super::view::View;
 use crate::cpu::{blank, in_f32};
@@ -99,16 +99,34 @@ pub fn convolve_backward_weight(
     let (x, gradient) = (as_multiplied(x, kernel.precision), gradient.to_contiguous());
     let (pictures, wanted) = (Pictures::of(&x), Pictures::of(&gradient));
     let window = Window { taps: kernel.taps, stride, offset: padding.map(|padding| -(padding as isize)) };
+    let rows = kernel.taps[0] * kernel.taps[1] * kernel.channels;
+    let mut out = blank(&Shape::new(kernel.shape()));
+    if wanted.values.is_empty() || rows == 0 {
+        return out;
+    }
+    let sums = if multiplies_rounded(kernel.precision) { sums_of::<u16> } else { sums_of::<f32> };
+    let mut sums = sums(&kernel, &pictures, &wanted, window);
+    let (first, others) = sums.split_at_mut(rows * kernel.outputs);
+    for other in others.chunks_exact(rows * kernel.outputs) {
+        first.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+    }
+    kernel.taps_last(first, out.storage_mut());
+    out
+}
+
+/// The gradients of the kernel that groups of pictures ask for, `[groups, kh·kw·C, O]`.
+fn sums_of<T: LeftNumber>(
+    kernel: &Kernel,
+    pictures: &Pictures,
+    wanted: &Pictures,
+    window: Window,
+) -> Vec<f32> {
     let [lines, columns] = window.seen(wanted.size);
     let (picture, places) = (lines * columns * kernel.channels, wanted.size[0] * wanted.size[1]);
     let rows = kernel.taps[0] * kernel.taps[1] * kernel.channels;
-    let mut out = blank(&Shape::new(kernel.shape()));
-    if pictures.count * places * rows * kernel.outputs == 0 {
-        return out;
-    }
     let group = (GROUP / places).clamp(1, pictures.count);
-    let mut sums = vec![0.0; pictures.count.div_ceil(group) * rows * kernel.outputs]; // [groups, kh·kw·C, O]
-    with_scratch(pictures.count * picture, |padded: &mut [f32]| {
+    let mut sums = vec![0.0; pictures.count.div_ceil(group) * rows * kernel.outputs];
+    with_scratch(pictures.count * picture, |padded: &mut [T]| {
         let parts = padded.par_chunks_mut(picture).enumerate();
         parts.for_each(|(number, out)| pictures.cut(number, window.offset, [lines, columns], out));
         let groups = sums.par_chunks_mut(rows * kernel.outputs).zip(padded.par_chunks(group * picture));
@@ -120,12 +138,7 @@ pub fn convolve_backward_weight(
             Product::plain(kernel.precision).write(&seen, Factor::F32(gradient), out);
         });
     });
-    let (first, others) = sums.split_at_mut(rows * kernel.outputs);
-    for other in others.chunks_exact(rows * kernel.outputs) {
-        first.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
-    }
-    kernel.taps_last(first, out.storage_mut());
-    out
+    sums
 }
 
 /// A kernel `[O, C, kh, kw]`.
@@ -240,6 +253,21 @@ impl<'a> Pictures<'a> {
 
     /// Writes the product of what every window shows and the packed kernel.
     fn slide(&self, window: Window, size: [usize; 2], right: &Packed, outputs: usize, out: &mut [f32]) {
+        match right {
+            Packed::F32(_) => self.slide_over::<f32>(window, size, right, outputs, out),
+            Packed::Bf16(_) => self.slide_over::<u16>(window, size, right, outputs, out),
+        }
+    }
+
+    /// [`Pictures::slide`]; a strip of a picture is rounded once, not in every window that shows it.
+    fn slide_over<T: LeftNumber>(
+        &self,
+        window: Window,
+        size: [usize; 2],
+        right: &Packed,
+        outputs: usize,
+        out: &mut [f32],
+    ) {
         if out.is_empty() {
             return;
         }
@@ -254,7 +282,7 @@ impl<'a> Pictures<'a> {
             let lines = out.len() / (width * outputs);
             let seen = window.seen([lines, width]);
             let offset = [window.offset[0] + (first * window.stride) as isize, window.offset[1]];
-            with_scratch(seen[0] * seen[1] * self.channels, |part| {
+            with_scratch(seen[0] * seen[1] * self.channels, |part: &mut [T]| {
                 self.cut(number, offset, seen, part);
                 let rows = window.rows(part, lines * width, [lines, width], seen[1], self.channels);
                 right.multiply(&rows, 0, out);
@@ -263,7 +291,7 @@ impl<'a> Pictures<'a> {
     }
 
     /// Copies a part of a picture, from `offset` on; zeros where there is no picture.
-    fn cut(&self, number: usize, offset: [isize; 2], size: [usize; 2], out: &mut [f32]) {
+    fn cut<T: LeftNumber>(&self, number: usize, offset: [isize; 2], size: [usize; 2], out: &mut [T]) {
         let ([height, width], channels) = (self.size, self.channels);
         let picture = &self.values[number * height * width * channels..];
         // Of a line: nothing, then what is there, then nothing.
@@ -273,16 +301,16 @@ impl<'a> Pictures<'a> {
         for (line, out) in out.chunks_exact_mut((size[1] * channels).max(1)).enumerate().take(size[0]) {
             let source = offset[0] + line as isize;
             if source < 0 || source as usize >= height {
-                out.fill(0.0);
+                out.fill(T::default());
                 continue;
             }
             let source =
                 &picture[(source as usize * width + from.min(width)) * channels..][..there * channels];
             let (before, rest) = out.split_at_mut(left * channels);
             let (middle, after) = rest.split_at_mut(there * channels);
-            before.fill(0.0);
-            middle.copy_from_slice(source);
-            after.fill(0.0);
+            before.fill(T::default());
+            T::copy_all(source, middle);
+            after.fill(T::default());
         }
     }
 }
@@ -306,14 +334,14 @@ impl Window {
     }
 
     /// The windows of `count` places, of results of `size`, in pictures that are `width` wide, one after the other.
-    fn rows<'a>(
+    fn rows<'a, T>(
         &self,
-        values: &'a [f32],
+        values: &'a [T],
         count: usize,
         size: [usize; 2],
         width: usize,
         channels: usize,
-    ) -> Rows<'a> {
+    ) -> Rows<'a, T> {
         let line = width * channels;
         let places = Places {
             count,

@@ -49,13 +49,48 @@ pub enum Packed<'a> {
     Bf16(halves::Right<'a>),
 }
 
+/// What a left matrix is made of: numbers in f32, or the bits of those that were rounded to bf16 once and for all.
+pub trait LeftNumber: Scratch + Rounds + Send {
+    /// As they are, or rounded.
+    fn copy_all(values: &[f32], out: &mut [Self]);
+
+    /// See [`Packed::multiply`].
+    fn multiply(right: &Packed, a: &Rows<Self>, start: usize, out: &mut [f32]);
+}
+
+impl LeftNumber for f32 {
+    fn copy_all(values: &[f32], out: &mut [Self]) {
+        out.copy_from_slice(values);
+    }
+
+    fn multiply(right: &Packed, a: &Rows<Self>, start: usize, out: &mut [f32]) {
+        match right {
+            Packed::F32(right) => right.multiply(a, start, out),
+            Packed::Bf16(right) => right.multiply(a, start, out),
+        }
+    }
+}
+
+impl LeftNumber for u16 {
+    fn copy_all(values: &[f32], out: &mut [Self]) {
+        f32::round_all(values, out);
+    }
+
+    fn multiply(right: &Packed, a: &Rows<Self>, start: usize, out: &mut [f32]) {
+        match right {
+            Packed::F32(_) => panic!("a rounded left matrix for a product in f32"),
+            Packed::Bf16(right) => right.multiply(a, start, out),
+        }
+    }
+}
+
 impl Packed<'_> {
     /// Rows of the result, from `start` on, as many as there is room for in `out`.
-    pub fn multiply(&self, a: &Rows, start: usize, out: &mut [f32]) {
-        match self {
-            Self::F32(right) => right.multiply(a, start, out),
-            Self::Bf16(right) => right.multiply(a, start, out),
-        }
+    ///
+    /// # Panics
+    /// Where the left matrix is rounded and the right one is not.
+    pub fn multiply<T: LeftNumber>(&self, a: &Rows<T>, start: usize, out: &mut [f32]) {
+        T::multiply(self, a, start, out);
     }
 
     /// Rows of a left matrix that one task takes.
@@ -113,7 +148,7 @@ impl Product<'_> {
     ///
     /// # Panics
     /// Where the shapes do not belong together.
-    pub fn write(&self, a: &Rows, b: Factor, out: &mut [f32]) {
+    pub fn write<T: LeftNumber>(&self, a: &Rows<T>, b: Factor, out: &mut [f32]) {
         let columns = b.columns();
         assert_eq!(out.len(), a.rows() * columns, "size of a product");
         if out.is_empty() {
@@ -221,10 +256,15 @@ fn rounded<T: Rounds>(values: &[T]) -> Vec<f32> {
     out
 }
 
+/// Whether left matrices of products in `precision` may be rounded beforehand.
+pub fn multiplies_rounded(precision: DType) -> bool {
+    precision == DType::BF16 && Unit::best().is_some()
+}
+
 /// A tensor as a left matrix of a product in `precision`.
 pub fn as_multiplied(x: FlexTensor, precision: DType) -> FlexTensor {
     let x = x.to_contiguous();
-    if precision != DType::BF16 || Unit::best().is_some() {
+    if precision != DType::BF16 || multiplies_rounded(precision) {
         return x;
     }
     let shape = x.layout().shape().clone();

@@ -34,6 +34,26 @@ impl Rounds for bf16 {
     }
 }
 
+/// Those that are rounded already, as bits.
+impl Rounds for u16 {
+    fn round_all(values: &[Self], out: &mut [u16]) {
+        out.copy_from_slice(values);
+    }
+
+    fn round_pairs(even: &[Self], odd: &[Self], out: &mut [[u16; 2]]) {
+        interleave(Isa::best(), even, odd, out);
+    }
+}
+
+for_every_isa! {
+    /// Number beside number.
+    fn interleave(even: &[u16], odd: &[u16], out: &mut [[u16; 2]]) {
+        for (out, (even, odd)) in out.iter_mut().zip(even.iter().zip(odd)) {
+            *out = [*even, *odd];
+        }
+    }
+}
+
 /// To the nearest, to the even one of two; without a branch, so that it becomes vectors.
 #[inline(always)]
 fn nearest(value: f32) -> u16 {

@@ -39,24 +39,24 @@ impl Places {
 /// A matrix whose rows, or whose columns, are made of stretches of numbers that lie together: the same stretches in each, counted
 /// from the place where it starts.
 #[derive(Clone, Debug)]
-pub struct Rows<'a> {
-    values: &'a [f32],
+pub struct Rows<'a, T = f32> {
+    values: &'a [T],
     places: Places,
-    /// None longer than [`Rows::STRETCH`].
+    /// None longer than [`STRETCH`].
     stretches: Vec<Range<usize>>,
     /// Whether places are columns.
     across: bool,
 }
 
-impl<'a> Rows<'a> {
-    /// Most numbers of a stretch: that much of a panel, and of the rows that meet it, stays in the first-level cache.
-    pub const STRETCH: usize = 256;
+/// Most numbers of a stretch: that much of a panel, and of the rows that meet it, stays in the first-level cache.
+pub const STRETCH: usize = 256;
 
+impl<'a, T> Rows<'a, T> {
     /// Places as rows.
     ///
     /// # Panics
     /// Where a stretch of the last place would end beyond the slice.
-    pub fn new(values: &'a [f32], places: Places, stretches: impl IntoIterator<Item = Range<usize>>) -> Self {
+    pub fn new(values: &'a [T], places: Places, stretches: impl IntoIterator<Item = Range<usize>>) -> Self {
         let mut stretches: Vec<_> = stretches.into_iter().flat_map(short).collect();
         if stretches.is_empty() {
             stretches.push(0..0); // a sum of nothing is still a sum
@@ -76,7 +76,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Panics
     /// Where neither its rows nor its columns lie together.
-    pub fn of(view: View<'a>) -> Self {
+    pub fn of(view: View<'a, T>) -> Self {
         if view.column_step == 1 {
             let places = Places::in_a_line(view.rows, view.row_step);
             Self::new(view.values, places, once(0..view.columns))
@@ -121,7 +121,7 @@ impl<'a> Rows<'a> {
     }
 
     /// One of the [`Rows::parts`] of a row.
-    pub fn part_of_row(&self, row: usize, part: usize) -> &'a [f32] {
+    pub fn part_of_row(&self, row: usize, part: usize) -> &'a [T] {
         let stretch = &self.stretches[part];
         &self.values[self.places.at(row)..][stretch.clone()]
     }
@@ -132,7 +132,7 @@ impl<'a> Rows<'a> {
         &self,
         column: usize,
         rows: Range<usize>,
-        mut each: impl FnMut(usize, &'a [f32]),
+        mut each: impl FnMut(usize, &'a [T]),
     ) {
         let start = self.places.at(column);
         let mut first = 0;
@@ -149,7 +149,7 @@ impl<'a> Rows<'a> {
 
 /// The stretch, or its parts where it is too long.
 fn short(stretch: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let parts = stretch.len().div_ceil(Rows::STRETCH).max(1);
+    let parts = stretch.len().div_ceil(STRETCH).max(1);
     let part = stretch.len().div_ceil(parts);
     (0..parts)
         .map(move |index| stretch.start + index * part..stretch.end.min(stretch.start + (index + 1) * part))
