@@ -82,14 +82,10 @@ fn largest(values: &[f32]) -> (usize, f32) {
     best
 }
 
-/// e to this is the least normal number; where less is probable, nothing is.
-const LEAST_EXPONENT: f32 = -87.0;
-
 for_every_isa! {
     fn weigh(logits: &[f32], top: f32, factor: f32, weights: &mut [f32]) {
         for (weight, logit) in weights.iter_mut().zip(logits) {
-            let exponent = (logit - top) * factor;
-            *weight = if exponent > LEAST_EXPONENT { exp(exponent) } else { 0.0 };
+            *weight = exp((logit - top) * factor);
         }
     }
 }
