@@ -8,7 +8,7 @@ use crate::reference::NORM_EPSILON;
 const LEAST_EXPONENT: f32 = -69.0;
 
 /// e^x to about 1e-7 relative; without branches. Up to [`LEAST_EXPONENT`] it is 0, since products of so small a number with others would
-/// be subnormal, and many processors need a hundred times as long for those. From 88 on it is e^88.
+/// be subnormal, and some processors need many times as long for those. From 88 on it is e^88.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     /// 1.5·2²³: a number that is added to it is rounded to a whole one, which then stands in the last bits of the sum.
