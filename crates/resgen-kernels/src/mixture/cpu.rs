@@ -303,6 +303,23 @@ mod tests {
     }
 
     #[test]
+    fn components_far_away_have_gradients_that_are_normal_numbers_or_nothing() {
+        let distances: Vec<f32> = (0..400).map(|index| index as f32).collect();
+        let logits = vec![0.0; distances.len()];
+        let [mut of_logits, mut of_distances] = [vec![0.0; distances.len()], vec![0.0; distances.len()]];
+        likelihood_rows_backward(
+            Isa::best(),
+            &logits,
+            &distances,
+            &[1e-4],
+            &mut of_logits,
+            &mut of_distances,
+        );
+        assert!(of_logits.iter().chain(&of_distances).all(|gradient| !gradient.is_subnormal()));
+        assert!(of_distances[100] < 0.0 && of_distances[399] == 0.0);
+    }
+
+    #[test]
     fn every_instruction_set_makes_the_same_features() {
         for (rows, vector, rank) in [(1, 1, 1), (3, 7, 2), (5, 64, 16)] {
             let sizes = Sizes { rows, vector, rank };
