@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::{DType, TensorData, bf16};
+use burn::tensor::{DType, bf16};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use super::matrix::{self, Finish, block_rows};
 use super::rounding::Rounds;
 use super::rows::Rows;
 use super::view::View;
-use crate::cpu::made_in_blocks;
+use crate::cpu::{made_in_blocks, tensor_of};
 use crate::isa::Isa;
 use crate::kept::Kept;
 use crate::scratch::{Scratch, with_scratch};
@@ -264,9 +264,9 @@ pub fn multiplies_rounded(precision: DType) -> bool {
 /// A tensor as a left matrix of a product in `precision`.
 pub fn as_multiplied(x: FlexTensor, precision: DType) -> FlexTensor {
     let x = x.to_contiguous();
-    if precision != DType::BF16 || multiplies_rounded(precision) {
+    if precision != DType::BF16 || Unit::best().is_some() {
         return x;
     }
     let shape = x.layout().shape().clone();
-    FlexTensor::from_data(TensorData::new(rounded(x.storage::<f32>()), shape))
+    tensor_of(rounded(x.storage::<f32>()), shape)
 }
