@@ -113,6 +113,17 @@ impl<B: FusedGradients> Backward<B, 1> for Attend {
 }
 
 #[derive(Debug)]
+struct CrossAttend;
+
+impl<B: FusedGradients> Backward<B, 6> for CrossAttend {
+    type State = [B::FloatTensorPrimitive; 6];
+
+    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _: &mut Checkpointer) {
+        register::<B, _, 6>(ops, grads, B::cross_attend_backward);
+    }
+}
+
+#[derive(Debug)]
 struct Convolution {
     size: [usize; 2],
     stride: usize,
@@ -203,6 +214,25 @@ impl<B: FusedGradients, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn attend(qkv: FloatTensor<Self>, heads: usize, sight: Sight) -> FloatTensor<Self> {
         let backward = Attend { heads, sight };
         tracked::<B, C, _, 1>(backward, [qkv], |[qkv]| qkv.clone(), |[qkv]| B::attend(qkv, heads, sight))
+    }
+
+    fn cross_attend(
+        queries: FloatTensor<Self>,
+        said: FloatTensor<Self>,
+        along: FloatTensor<Self>,
+        places: FloatTensor<Self>,
+        nothing: FloatTensor<Self>,
+        sharpness: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = [queries, said, along, places, nothing, sharpness];
+        tracked::<B, C, _, 6>(
+            CrossAttend,
+            inputs,
+            Clone::clone,
+            |[queries, said, along, places, nothing, sharpness]| {
+                B::cross_attend(queries, said, along, places, nothing, sharpness)
+            },
+        )
     }
 
     fn convolve(

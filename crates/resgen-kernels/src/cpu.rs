@@ -78,6 +78,17 @@ impl FusedOps for Flex {
         product::attend(qkv, heads, sight)
     }
 
+    fn cross_attend(
+        queries: FloatTensor<Self>,
+        said: FloatTensor<Self>,
+        along: FloatTensor<Self>,
+        places: FloatTensor<Self>,
+        nothing: FloatTensor<Self>,
+        sharpness: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        product::cross_attend([queries, said, along, places, nothing, sharpness])
+    }
+
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -161,6 +172,13 @@ impl FusedGradients for Flex {
         sight: Sight,
     ) -> FloatTensor<Self> {
         product::attend_backward(qkv, gradient, heads, sight)
+    }
+
+    fn cross_attend_backward(
+        inputs: [FloatTensor<Self>; 6],
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 6] {
+        product::cross_attend_backward(inputs, gradient)
     }
 
     fn convolve_backward_input(

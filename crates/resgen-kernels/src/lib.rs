@@ -60,6 +60,16 @@ pub trait FusedOps: Backend {
     /// See [`attend`].
     fn attend(qkv: FloatTensor<Self>, heads: usize, sight: Sight) -> FloatTensor<Self>;
 
+    /// See [`cross_attend`].
+    fn cross_attend(
+        queries: FloatTensor<Self>,
+        said: FloatTensor<Self>,
+        along: FloatTensor<Self>,
+        places: FloatTensor<Self>,
+        nothing: FloatTensor<Self>,
+        sharpness: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// See [`convolve`].
     fn convolve(
         x: FloatTensor<Self>,
@@ -117,6 +127,12 @@ pub trait FusedGradients: FusedOps {
         heads: usize,
         sight: Sight,
     ) -> FloatTensor<Self>;
+
+    /// The gradients of [`cross_attend`]'s inputs, in its order.
+    fn cross_attend_backward(
+        inputs: [FloatTensor<Self>; 6],
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 6];
 
     /// The gradient of [`convolve`]'s input, pictures of `size`.
     fn convolve_backward_input(
@@ -227,6 +243,33 @@ pub fn attend(qkv: Tensor<3>, heads: usize, sight: Sight) -> Tensor<3> {
         return reference::attend(qkv, heads, sight);
     }
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads, sight))
+}
+
+/// Attention of the positions of a signal to what is said about it. Both are ordered: what is added to the scaled product of a position and a
+/// state is `nothing − sharpness·(along − places)²`, so that every head looks around the place as far along as the position is.
+///
+/// # Shapes
+/// queries `[B, L, d]`; keys and values side by side `[B, S, 2·d]`, S at least 1; how far along the positions are `[B, L]`, and the states
+/// `[B, S]`; 0, or for states that are none a number far below it `[B, S]`; `[heads]`, which divide d → `[B, L, d]`
+pub fn cross_attend(
+    queries: Tensor<3>,
+    said: Tensor<3>,
+    along: Tensor<2>,
+    places: Tensor<2>,
+    nothing: Tensor<2>,
+    sharpness: Tensor<1>,
+) -> Tensor<3> {
+    if !Operation::CrossAttend.has_body_for(&queries) {
+        return reference::cross_attend(queries, said, along, places, nothing, sharpness);
+    }
+    Tensor::from_dispatch(Dispatch::cross_attend(
+        queries.into_dispatch(),
+        said.into_dispatch(),
+        along.into_dispatch(),
+        places.into_dispatch(),
+        nothing.into_dispatch(),
+        sharpness.into_dispatch(),
+    ))
 }
 
 /// A convolution of channels-last pictures, padded by so many lines above and below and so many columns left and right. In

@@ -20,6 +20,8 @@ pub enum Operation {
     AffineGelu,
     /// [`crate::attend`]
     Attend,
+    /// [`crate::cross_attend`]
+    CrossAttend,
     /// [`crate::memory::attend_next`]
     AttendNext,
     /// [`crate::convolve`]
@@ -53,12 +55,13 @@ static SWITCHED_OFF: OnceLock<HashSet<Operation>> = OnceLock::new();
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::GeluTanh,
         Self::ModulatedNorm,
         Self::Affine,
         Self::AffineGelu,
         Self::Attend,
+        Self::CrossAttend,
         Self::AttendNext,
         Self::Convolve,
         Self::GroupNorm,
@@ -95,7 +98,8 @@ impl Operation {
     /// Whether its body has a backward pass.
     fn has_gradient(self) -> bool {
         match self {
-            Self::GeluTanh | Self::ModulatedNorm | Self::Affine | Self::AffineGelu | Self::Attend => true,
+            Self::GeluTanh | Self::ModulatedNorm | Self::Affine | Self::AffineGelu => true,
+            Self::Attend | Self::CrossAttend => true,
             Self::Convolve | Self::GroupNorm | Self::Features | Self::LogLikelihood => true,
             Self::AttendNext | Self::PosteriorMass | Self::SquareSum | Self::AdamW => false,
             Self::Quantize | Self::Embed | Self::ChooseComponents | Self::RevealCounts => false,
@@ -117,6 +121,7 @@ impl fmt::Display for Operation {
             Self::Affine => "affine",
             Self::AffineGelu => "affine-gelu",
             Self::Attend => "attend",
+            Self::CrossAttend => "cross-attend",
             Self::AttendNext => "attend-next",
             Self::Convolve => "convolve",
             Self::GroupNorm => "group-norm",

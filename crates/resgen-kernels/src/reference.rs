@@ -52,6 +52,30 @@ pub fn attend(qkv: Tensor<3>, heads: usize, sight: Sight) -> Tensor<3> {
     softmax(scores, 3).matmul(split(2)).swap_dims(1, 2).reshape([batch, length, width])
 }
 
+/// See [`crate::cross_attend`].
+pub fn cross_attend(
+    queries: Tensor<3>,
+    said: Tensor<3>,
+    along: Tensor<2>,
+    places: Tensor<2>,
+    nothing: Tensor<2>,
+    sharpness: Tensor<1>,
+) -> Tensor<3> {
+    let [batch, length, width] = queries.dims();
+    let [heads] = sharpness.dims();
+    let head = width / heads;
+    let by_heads = |x: Tensor<3>| {
+        let [batch, length, _] = x.dims();
+        x.reshape([batch, length, heads, head]).swap_dims(1, 2) // [B, heads, n, head]
+    };
+    let part = |part: usize| by_heads(said.clone().narrow(2, part * width, width));
+    let apart = along.unsqueeze_dims::<4>(&[1, 3]) - places.unsqueeze_dims::<4>(&[1, 2]); // [B, 1, L, S]
+    let near = apart.square() * sharpness.reshape([1, heads, 1, 1]);
+    let scores = by_heads(queries).matmul(part(0).swap_dims(2, 3)) * (head as f64).sqrt().recip();
+    let shares = softmax(scores + nothing.unsqueeze_dims::<4>(&[1, 2]) - near, 3); // [B, heads, L, S]
+    shares.matmul(part(1)).swap_dims(1, 2).reshape([batch, length, width])
+}
+
 /// See [`crate::convolve`]; in bf16 as [`affine`].
 pub fn convolve(
     x: Tensor<4>,

@@ -3,8 +3,8 @@
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use resgen_kernels::{
-    Sight, affine, affine_gelu, attend, convolve, gelu_tanh, group_norm, group_norm_silu, mixture,
-    modulated_norm, reference,
+    Sight, affine, affine_gelu, attend, convolve, cross_attend, gelu_tanh, group_norm, group_norm_silu,
+    mixture, modulated_norm, reference,
 };
 
 /// Deterministic values in about ±4, different for every seed.
@@ -172,6 +172,56 @@ fn attention_agrees_with_its_reference() {
                 "gradient {worst} at {batch} of {length}, {heads} heads of {head}, {sight:?}"
             );
         }
+    }
+}
+
+#[test]
+fn attention_to_what_is_said_agrees_with_its_reference() {
+    // Signals, positions, what is said, heads, width of a head.
+    for [batch, length, said, heads, head] in
+        [[1, 1, 1, 1, 1], [2, 3, 7, 2, 5], [1, 37, 16, 3, 16], [3, 64, 112, 2, 64], [1, 5, 130, 1, 8]]
+    {
+        let width = heads * head;
+        let (queries, states) = (tensor([batch, length, width], 1), tensor([batch, said, 2 * width], 2));
+        let device = Device::flex().autodiff();
+        let row = |values: Vec<f32>, of: usize| {
+            Tensor::<2>::from_data(TensorData::new(values, [batch, of]), &device).require_grad()
+        };
+        // Within the signal and a little beyond it, and nowhere.
+        let near =
+            |of: usize, seed| values(batch * of, seed).iter().map(|value| value * 0.125 + 0.5).collect();
+        let (along, places) = (row(near(length, 3), length), row(near(said, 4), said));
+        let is_there = |at: usize| at % said < 5 || !at.is_multiple_of(3);
+        let nothing = row((0..batch * said).map(|at| if is_there(at) { 0.0 } else { -1e9 }).collect(), said);
+        let sharpness: Vec<f32> = values(heads, 5).iter().map(|value| value + 5.0).collect();
+        let sharpness = Tensor::<1>::from_data(sharpness.as_slice(), &device).require_grad();
+        let run =
+            |body: fn(Tensor<3>, Tensor<3>, Tensor<2>, Tensor<2>, Tensor<2>, Tensor<1>) -> Tensor<3>| {
+                body(
+                    queries.clone(),
+                    states.clone(),
+                    along.clone(),
+                    places.clone(),
+                    nothing.clone(),
+                    sharpness.clone(),
+                )
+            };
+        let (fast, slow) = (run(cross_attend), run(reference::cross_attend));
+        let at = format!("{batch} signals of {length}, {said} said, {heads} heads of {head}");
+        let worst = difference(fast.clone(), slow.clone());
+        assert!(worst < TOLERANCE, "{worst} at {at}");
+        let pull = tensor([batch, length, width], 6).detach();
+        let (fast, slow) = ((fast * pull.clone()).sum().backward(), (slow * pull).sum().backward());
+        for leaf in [&queries, &states] {
+            let worst = difference(leaf.grad(&fast).unwrap(), leaf.grad(&slow).unwrap());
+            assert!(worst < CANCELLED, "gradient {worst} of {:?} at {at}", leaf.dims());
+        }
+        for leaf in [&along, &places, &nothing] {
+            let worst = difference(leaf.grad(&fast).unwrap(), leaf.grad(&slow).unwrap());
+            assert!(worst < CANCELLED, "gradient {worst} of {:?} at {at}", leaf.dims());
+        }
+        let worst = difference(sharpness.grad(&fast).unwrap(), sharpness.grad(&slow).unwrap());
+        assert!(worst < CANCELLED, "gradient {worst} of the sharpness at {at}");
     }
 }
 

@@ -6,8 +6,8 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use resgen_kernels::cross_attend;
 
 use super::Builder;
 use super::convnext::Norm;
@@ -33,9 +33,10 @@ pub struct Said {
 /// [`Said`] as one block's attention sees it, the same in every step of sampling.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    keys: Tensor<4>,     // [B, heads, S, c]
-    values: Tensor<4>,   // [B, heads, S, c]
-    nearness: Tensor<4>, // [B, heads, L, S], added to the products
+    states: Tensor<3>, // [B, S, 2·d], keys and values
+    places: Tensor<2>,
+    nothing: Tensor<2>,
+    along: Tensor<2>,
 }
 
 /// Attention that adds nothing at first.
@@ -46,7 +47,6 @@ pub struct CrossAttention {
     hear: Linear,
     out: Linear,
     sharpness: Param<Tensor<1>>, // [heads], logarithms
-    heads: usize,
 }
 
 impl CrossAttention {
@@ -58,16 +58,13 @@ impl CrossAttention {
             hear: builder.linear(said, 2 * width),
             out: builder.zero_linear(width, width),
             sharpness: builder.parameter([heads], |_, device| sharpness(heads, device)),
-            heads,
         }
     }
 
     /// What the positions will attend to.
     pub fn hear(&self, said: &Said) -> Heard {
-        let both = project(&self.hear, said.states.clone()); // [B, S, 2·d]
-        let width = both.dims()[2] / 2;
-        let part = |first: usize| self.by_heads(both.clone().narrow(2, first, width));
-        Heard { keys: part(0), values: part(width), nearness: self.nearness(said) }
+        let Said { states, places, nothing, along } = said.clone();
+        Heard { states: project(&self.hear, states), places, nothing, along }
     }
 
     /// What is added to positions, of which the first is the one at `first`.
@@ -75,30 +72,11 @@ impl CrossAttention {
     /// # Shapes
     /// `[B, l, d]` → `[B, l, d]`
     pub fn forward(&self, x: Tensor<3>, heard: &Heard, first: usize) -> Tensor<3> {
-        let [batch, length, width] = x.dims();
-        let query = self.by_heads(project(&self.query, self.norm.forward(x))); // [B, heads, l, c]
-        let scale = (query.dims()[3] as f64).sqrt().recip();
-        let scores = query.matmul(heard.keys.clone().swap_dims(2, 3)) * scale; // [B, heads, l, S]
-        let weights = softmax(scores + heard.nearness.clone().narrow(2, first, length), 3);
-        let mixed = weights.matmul(heard.values.clone()); // [B, heads, l, c]
-        project(&self.out, mixed.swap_dims(1, 2).reshape([batch, length, width]))
-    }
-
-    /// # Shapes
-    /// → `[B, heads, L, S]`
-    fn nearness(&self, said: &Said) -> Tensor<4> {
-        let along: Tensor<4> = said.along.clone().unsqueeze_dims(&[1, 3]); // [B, 1, L, 1]
-        let of_said: Tensor<4> = said.places.clone().unsqueeze_dims(&[1, 2]); // [B, 1, 1, S]
-        let sharpness = self.sharpness.val().exp().reshape([1, self.heads, 1, 1]);
-        let nothing: Tensor<4> = said.nothing.clone().unsqueeze_dims(&[1, 2]);
-        nothing - (along - of_said).square() * sharpness
-    }
-
-    /// # Shapes
-    /// `[B, n, d]` → `[B, heads, n, d/heads]`
-    fn by_heads(&self, x: Tensor<3>) -> Tensor<4> {
-        let [batch, length, width] = x.dims();
-        x.reshape([batch, length, self.heads, width / self.heads]).swap_dims(1, 2)
+        let Heard { states, places, nothing, along } = heard.clone();
+        let along = along.narrow(1, first, x.dims()[1]);
+        let queries = project(&self.query, self.norm.forward(x));
+        let sharpness = self.sharpness.val().exp();
+        project(&self.out, cross_attend(queries, states, along, places, nothing, sharpness))
     }
 }
 

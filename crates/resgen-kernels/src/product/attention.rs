@@ -23,7 +23,7 @@ pub fn attend(qkv: FlexTensor, heads: usize, sight: Sight) -> FlexTensor {
     let values = qkv.storage::<f32>();
     let attended: Vec<Vec<f32>> =
         sizes.heads().map(|head| sizes.at(values, head).attended(Isa::best())).collect();
-    sizes.gather(&attended, 0, 1, out.storage_mut());
+    gather(&attended, [sizes.heads, sizes.head], [0, 1], out.storage_mut());
     out
 }
 
@@ -45,7 +45,7 @@ pub fn attend_backward(qkv: FlexTensor, gradient: FlexTensor, heads: usize, sigh
     let gradients: Vec<[Vec<f32>; 3]> = gradients.collect();
     for part in 0..3 {
         let part_of: Vec<&[f32]> = gradients.iter().map(|gradients| &gradients[part][..]).collect();
-        sizes.gather(&part_of, part, 3, out.storage_mut());
+        gather(&part_of, [sizes.heads, sizes.head], [part, 3], out.storage_mut());
     }
     out
 }
@@ -102,20 +102,29 @@ impl Sizes {
             scale: 1.0 / (self.head as f32).sqrt(),
         }
     }
+}
 
-    /// Puts what every head gave, `[L, h]` each, side by side as part `part` of `parts`.
-    fn gather<H: AsRef<[f32]> + Sync>(self, of_heads: &[H], part: usize, parts: usize, out: &mut [f32]) {
-        let signals =
-            out.par_chunks_mut(self.length * parts * self.width).zip(of_heads.par_chunks(self.heads));
-        signals.for_each(|(out, of_heads)| {
-            for (position, out) in out.chunks_exact_mut(parts * self.width).enumerate() {
-                let out = out[part * self.width..][..self.width].chunks_exact_mut(self.head);
-                for (out, of_head) in out.zip(of_heads) {
-                    out.copy_from_slice(&of_head.as_ref()[position * self.head..][..self.head]);
-                }
+/// Puts what every head of every signal gave, `[L, h]` each, side by side as part `part` of `parts`.
+///
+/// # Shapes
+/// out `[B, L, parts·heads·h]`
+pub fn gather<H: AsRef<[f32]> + Sync>(
+    of_heads: &[H],
+    [heads, head]: [usize; 2],
+    [part, parts]: [usize; 2],
+    out: &mut [f32],
+) {
+    let width = heads * head;
+    let length = out.len() * heads / (of_heads.len() * parts * width).max(1);
+    let signals = out.par_chunks_mut((length * parts * width).max(1)).zip(of_heads.par_chunks(heads));
+    signals.for_each(|(out, of_heads)| {
+        for (position, out) in out.chunks_exact_mut(parts * width).enumerate() {
+            let out = out[part * width..][..width].chunks_exact_mut(head);
+            for (out, of_head) in out.zip(of_heads) {
+                out.copy_from_slice(&of_head.as_ref()[position * head..][..head]);
             }
-        });
-    }
+        }
+    });
 }
 
 /// One head of one signal: `[L, h]` three times.
@@ -162,7 +171,7 @@ impl Head<'_> {
 for_every_isa! {
     /// Every row of `length` scores, times `scale`, becomes the softmax of those that are seen: `seen` in the first row, and
     /// `grows` more in each that follows. The others become 0.
-    fn softmax_rows(scores: &mut [f32], length: usize, seen: usize, grows: usize, scale: f32) {
+    pub fn softmax_rows(scores: &mut [f32], length: usize, seen: usize, grows: usize, scale: f32) {
         for (number, row) in scores.chunks_exact_mut(length).enumerate() {
             let (row, hidden) = row.split_at_mut(seen + number * grows);
             let top = largest_of([row], |[score]| score);
@@ -180,7 +189,7 @@ for_every_isa! {
 
 for_every_isa! {
     /// Gradients of the shares become those of the scores before scaling.
-    fn softmax_rows_backward(shares: &[f32], gradient: &mut [f32], length: usize, scale: f32) {
+    pub fn softmax_rows_backward(shares: &[f32], gradient: &mut [f32], length: usize, scale: f32) {
         for (shares, gradient) in shares.chunks_exact(length).zip(gradient.chunks_exact_mut(length)) {
             let along = dot(shares, gradient);
             for (share, gradient) in shares.iter().zip(gradient) {

@@ -8,6 +8,7 @@ mod attention;
 mod avx512;
 mod bf16;
 mod convolution;
+mod cross;
 mod matrix;
 mod packed;
 mod rounding;
@@ -19,5 +20,6 @@ pub use affine::{affine, affine_backward_bias, affine_backward_input, affine_bac
 pub use attention::{attend, attend_backward};
 pub use bf16::Unit;
 pub use convolution::{convolve, convolve_backward_input, convolve_backward_weight};
+pub use cross::{cross_attend, cross_attend_backward};
 pub use matrix::Finish;
 pub use vector::{LANES, Start, multiply_rows};
