@@ -40,6 +40,8 @@ pub enum Purpose {
     TargetNoise = 12,
     /// The phases that a search for sound begins with.
     Phase = 13,
+    /// How much of a signal's beginning is known in training.
+    Prompt = 14,
 }
 
 /// The stream named by (`seed`, `purpose`, `index`, `step`).

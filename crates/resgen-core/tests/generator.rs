@@ -98,6 +98,7 @@ fn learner<M: Trainable>(config: &RunConfig) -> GeneratorLearner<M> {
         positions: None,
         schedule: MaskingSchedule::Cosine,
         condition_dropout: 0.1,
+        prompt_share: 0.0,
         target_noise: NOISE,
     };
     let parts = GeneratorParts {
@@ -202,7 +203,8 @@ fn check_learning<M: Trainable + Stored>(precision: Precision, [blind, gain]: [f
 /// The mean of eight rounds over codes of certain classes.
 fn loss(generator: &Generator, codes: &Codes, classes: &[usize], workers: usize) -> f64 {
     let schedule = MaskingSchedule::Cosine;
-    let objective = Objective { schedule, condition_dropout: 0.0, target_noise: NOISE, seed: 1 };
+    let objective =
+        Objective { schedule, condition_dropout: 0.0, prompt_share: 0.0, target_noise: NOISE, seed: 1 };
     let workers = Workers::new(workers).unwrap();
     held_out_loss(generator, &(codes, classes), &objective, 8, &workers, &mut Silent).unwrap().loss.value
 }

@@ -85,7 +85,8 @@ fn batch(step: u64, probabilities: &[f64]) -> TokenBatch {
 fn trained<M: Trainable>(probabilities: &[f64], steps: u64) -> M {
     let workers = Workers::new(1).unwrap();
     let (schedule, books) = (MaskingSchedule::Linear, books());
-    let objective = Objective { schedule, condition_dropout: 0.0, target_noise: 0.1, seed: 2 };
+    let objective =
+        Objective { schedule, condition_dropout: 0.0, prompt_share: 0.0, target_noise: 0.1, seed: 2 };
     let model = M::new(&mut Builder::new(3, &Device::flex()), config(M::KIND));
     let mut weights = Weights::new(model, OptimizerConfig { average_decay: 0.99, ..Default::default() });
     for step in 0..steps {

@@ -171,7 +171,11 @@ fn training_draws_follow_the_schedule_and_the_marginal() {
     });
     let outcomes: Vec<_> = outcomes.filter(|(_, probability)| *probability > 0.0).collect();
     let misfit = misfit(outcomes, |index| {
-        sample_training(&mut stream(4, Purpose::Mask, index, 0), MaskingSchedule::Linear, 3, 2)
+        sample_training(
+            &mut stream(4, Purpose::Mask, index, 0),
+            MaskingSchedule::Linear,
+            &MaskCounts::full(3, 2),
+        )
     });
     assert!(misfit < 1.0, "{misfit}");
 }
@@ -191,7 +195,8 @@ fn training_totals_follow_every_schedule() {
             (masked, below - inverse(schedule, masked as f64 / 12.0))
         });
         let misfit = misfit(outcomes, |index| {
-            sample_training(&mut stream(5, Purpose::Mask, index, 0), schedule, 4, 3).total()
+            sample_training(&mut stream(5, Purpose::Mask, index, 0), schedule, &MaskCounts::full(4, 3))
+                .total()
         });
         assert!(misfit < 1.0, "{schedule:?}: {misfit}");
     }

@@ -66,7 +66,7 @@ fn said(length: usize, draw: &mut impl FnMut(usize) -> usize) -> (String, Vec<u1
 
 /// A position a letter.
 fn saying(text: &str) -> Saying {
-    Saying { text: text.to_owned(), positions: text.len() }
+    Saying::new(text, text.len())
 }
 
 /// Texts of one length, as batches of speech are.
@@ -92,7 +92,8 @@ fn fresh<M: Network>(text: TextConfig) -> M {
 fn trained<M: Trainable>(text: TextConfig, steps: u64) -> M {
     let (workers, books) = (Workers::new(1).unwrap(), books());
     let schedule = MaskingSchedule::Cosine;
-    let objective = Objective { schedule, condition_dropout: 0.1, target_noise: 0.1, seed: 2 };
+    let objective =
+        Objective { schedule, condition_dropout: 0.1, prompt_share: 0.0, target_noise: 0.1, seed: 2 };
     let mut weights =
         Weights::new(fresh::<M>(text), OptimizerConfig { average_decay: 0.98, ..Default::default() });
     for step in 0..steps {

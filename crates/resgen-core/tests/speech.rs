@@ -150,7 +150,8 @@ fn loss(
     workers: usize,
 ) -> HeldOutLoss {
     let schedule = MaskingSchedule::Cosine;
-    let objective = Objective { schedule, condition_dropout: 0.0, target_noise: 0.1, seed: 1 };
+    let objective =
+        Objective { schedule, condition_dropout: 0.0, prompt_share: 0.0, target_noise: 0.1, seed: 1 };
     let workers = Workers::new(workers).unwrap();
     held_out_loss(generator, cache, &objective, 4, &workers, &mut Silent).unwrap()
 }

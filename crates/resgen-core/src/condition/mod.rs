@@ -8,7 +8,7 @@ mod text;
 pub use class::ClassCondition;
 pub use frozen::{EncoderIdentity, FrozenEncoder};
 pub use t5::{T5Config, T5Encoder};
-pub use text::{Saying, TextConfig, TextEncoder, Texts};
+pub use text::{Part, Saying, TextConfig, TextEncoder, Texts};
 
 use burn::tensor::{Device, Int, Tensor};
 

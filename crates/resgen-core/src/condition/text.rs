@@ -94,12 +94,28 @@ pub struct Saying {
     pub text: String,
     /// Positions that it is said in, from the first; silence follows.
     pub positions: usize,
+    /// What of it is known to be said first; nothing, where that is not known.
+    pub first: Part,
+}
+
+/// The beginning of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// So many bytes.
+    pub bytes: usize,
+    /// Said in so many positions.
+    pub positions: usize,
 }
 
 impl Saying {
+    /// A text in so many positions.
+    pub fn new(text: impl Into<String>, positions: usize) -> Self {
+        Self { text: text.into(), positions, first: Part::default() }
+    }
+
     /// Nothing, in so many positions.
     pub fn nothing(positions: usize) -> Self {
-        Self { text: String::new(), positions }
+        Self::new("", positions)
     }
 }
 
@@ -125,6 +141,8 @@ impl Texts {
 struct TextTokens {
     tokens: Tensor<2, Int>, // [B, S]
     times: Tensor<2>,       // [B, S], 0 where there is no text
+    first: Tensor<2>,       // [B, S], 1 where it is said first
+    share: Tensor<2>,       // [B, 1], of what is said first
     nothing: Tensor<2>,     // [B, S]
     along: Tensor<2>,       // [B, L]
 }
@@ -136,7 +154,8 @@ impl TextTokens {
         let shape = [sayings.len(), length];
         let (mut tokens, mut times, mut nothing, mut along) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for Saying { text, positions: said_in } in sayings {
+        let (mut is_first, mut share) = (Vec::new(), Vec::new());
+        for Saying { text, positions: said_in, first } in sayings {
             let filling = length - text.len() - 1;
             tokens.push(START);
             tokens.extend(text.bytes().map(i32::from));
@@ -146,13 +165,17 @@ impl TextTokens {
             times.extend(std::iter::repeat_n(0.0, filling));
             nothing.extend(std::iter::repeat_n(0.0, text.len() + 1));
             nothing.extend(std::iter::repeat_n(NOTHING, filling));
+            is_first.extend((0..length).map(|at| f32::from(u8::from(at <= first.bytes))));
             let all = (*said_in).max(1) as f32;
+            share.push(first.positions as f32 / all);
             along.extend((0..*positions).map(|position| (position as f32 + 0.5) / all));
         }
         let floats = |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
             tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
             times: floats(times, shape),
+            first: floats(is_first, shape),
+            share: floats(share, [sayings.len(), 1]),
             nothing: floats(nothing, shape),
             along: floats(along, [sayings.len(), *positions]),
         }
@@ -215,12 +238,13 @@ impl TextEncoder {
     /// Where the config has a frozen encoder and it was not given.
     pub fn forward(&self, texts: &Texts) -> Said {
         let table = self.table.val();
-        let TextTokens { tokens, times, nothing, along } = TextTokens::new(texts, &table.device());
+        let read = TextTokens::new(texts, &table.device());
+        let TextTokens { tokens, nothing, along, .. } = &read;
         let [batch, length] = tokens.dims();
         let states = match &self.input {
             Input::Bytes => {
                 let width = table.dims()[1];
-                table.select(0, tokens.flatten(0, 1)).reshape([batch, length, width])
+                table.select(0, tokens.clone().flatten(0, 1)).reshape([batch, length, width])
             }
             Input::Frozen(encoder) => {
                 let encoder = encoder.as_ref().expect("a frozen encoder that reads the texts");
@@ -229,24 +253,33 @@ impl TextEncoder {
         };
         // What is not there must not reach what is.
         let there = nothing.clone().equal_elem(0.0).float().unsqueeze_dim::<3>(2); // [B, S, 1]
-        let read = |states: Tensor<3>, block: &ConvNext| block.forward(states) * there.clone();
-        let states = self.norm.forward(self.blocks.iter().fold(states * there.clone(), read));
-        Said { places: self.places(&states, &times), states, nothing, along }
+        let after = |states: Tensor<3>, block: &ConvNext| block.forward(states) * there.clone();
+        let states = self.norm.forward(self.blocks.iter().fold(states * there.clone(), after));
+        let (nothing, along) = (nothing.clone(), along.clone());
+        Said { places: self.places(&states, read), states, nothing, along }
     }
 
-    /// How far along its text each byte is, when every byte takes its usual time, or as many times that as the network has learned. What is
-    /// no text is everywhere as near: in the middle.
+    /// How far along its signal each byte is, when every byte takes its usual time, or as many times that as the network has learned; what is
+    /// known to be said first takes the share of the signal that it is known to take. What is no text is everywhere as near: in the middle.
     ///
     /// # Shapes
-    /// `[B, S, w]`, `[B, S]` → `[B, S]`
-    fn places(&self, states: &Tensor<3>, usual: &Tensor<2>) -> Tensor<2> {
+    /// `[B, S, w]` → `[B, S]`
+    fn places(
+        &self,
+        states: &Tensor<3>,
+        TextTokens { times: usual, first, share, .. }: TextTokens,
+    ) -> Tensor<2> {
         let factors: Tensor<2> =
             (project(&self.times, states.clone()).tanh() * LONGEST.ln()).exp().squeeze_dim(2);
-        let times = usual.clone() * factors;
-        let ends = times.clone().cumsum(1);
-        let all = times.clone().sum_dim(1).clamp_min(1e-6); // [B, 1]
         let is_text = usual.clone().greater_elem(0.0).float();
-        ((ends - times * 0.5) / all - 0.5) * is_text + 0.5
+        let times = usual * factors;
+        let part = |times: Tensor<2>, share: Tensor<2>| {
+            let all = times.clone().sum_dim(1).clamp_min(1e-6); // [B, 1]
+            times / all * share
+        };
+        let rest = first.clone().neg() + 1.0;
+        let taken = part(times.clone() * first, share.clone()) + part(times * rest, share.neg() + 1.0);
+        (taken.clone().cumsum(1) - taken * 0.5 - 0.5) * is_text + 0.5
     }
 }
 
@@ -263,7 +296,7 @@ mod tests {
     }
 
     fn said(texts: &[&str]) -> Texts {
-        let saying = |text: &&str| Saying { text: (*text).to_owned(), positions: 3 };
+        let saying = |text: &&str| Saying::new(*text, 3);
         Texts::new(texts.iter().map(saying).collect(), 4)
     }
 
@@ -297,6 +330,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_first_takes_the_positions_that_it_is_known_to_take() {
+        let prompted = Saying { first: Part { bytes: 2, positions: 6 }, ..Saying::new("abcdef", 8) };
+        let plain = Saying::new("abcdef", 8);
+        let places: Vec<f32> =
+            encoder().forward(&Texts::new(vec![prompted, plain], 8)).places.try_into_vec_as().unwrap();
+        let near = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
+        let expected = [0.1875, 0.5625, 0.78125, 0.84375, 0.90625, 0.96875];
+        assert!(places[1..7].iter().zip(expected).all(|(a, b)| near(*a, b)), "{places:?}");
+        assert!((0..6).all(|at| near(places[16 + 1 + at], (at as f32 + 0.5) / 6.0)), "{places:?}");
+    }
+
+    #[test]
     fn places_go_from_the_beginning_to_the_end() {
         let texts = tokens(&["abcd", ""]);
         let places: Vec<f32> = encoder().forward(&said(&["abcd", ""])).places.try_into_vec_as().unwrap();
@@ -313,8 +358,15 @@ mod tests {
             [1, 3, 8],
         );
         let states = Tensor::from_data(states, &Device::flex());
-        let usual = Tensor::from_data(TensorData::new(vec![0f32, 1.0, 1.0], [1, 3]), &Device::flex());
-        let places: Vec<f32> = slow.places(&states, &usual).try_into_vec_as().unwrap();
+        let row =
+            |values: [f32; 3]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 3]), &Device::flex());
+        let read = TextTokens {
+            times: row([0.0, 1.0, 1.0]),
+            first: row([1.0, 0.0, 0.0]),
+            share: Tensor::zeros([1, 1], &Device::flex()),
+            ..tokens(&["ab"])
+        };
+        let places: Vec<f32> = slow.places(&states, read).try_into_vec_as().unwrap();
         assert!(near(&places, &[0.5, 0.125, 0.625]), "{places:?}");
         let nothing: Vec<f32> = texts.nothing.try_into_vec_as().unwrap();
         assert_eq!(nothing[..6], [0.0, 0.0, 0.0, 0.0, 0.0, NOTHING]);

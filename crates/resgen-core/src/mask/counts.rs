@@ -31,6 +31,16 @@ impl MaskCounts {
         Self { counts: vec![depth; positions], depth }
     }
 
+    /// Every code of the first `known` positions visible, every other one masked: a prompt and what is to follow it.
+    ///
+    /// # Panics
+    /// Where there are not so many positions, as slicing does.
+    pub fn after(known: usize, positions: usize, depth: usize) -> Self {
+        let mut mask = Self::full(positions, depth);
+        mask.counts[..known].fill(0);
+        mask
+    }
+
     /// A mask below this one.
     ///
     /// The caller has drawn `counts[i]` from 0..=k_i, so that they need no second check.
@@ -95,6 +105,7 @@ mod tests {
     fn a_full_mask_holds_every_token() {
         let mask = MaskCounts::full(64, 16);
         assert_eq!((mask.total(), mask.visible(63)), (1024, 0));
+        assert_eq!(MaskCounts::after(1, 3, 2).counts(), [0, 2, 2]);
     }
 
     #[test]

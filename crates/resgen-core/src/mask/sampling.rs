@@ -39,20 +39,19 @@ pub fn sample_posterior<R: Rng + ?Sized>(
     Ok(thin(rng, current, masked))
 }
 
-/// Draws a training mask: r ~ U[0, 1), n = ⌈γ(r)·L·D⌉, k ~ MVH(D, …, D; n).
+/// Draws a training mask of what is masked in `most`: r ~ U[0, 1), n = ⌈γ(r)·Σ most_i⌉, k ~ MVH(most; n). Where nothing is known from the start,
+/// `most` is [full](MaskCounts::full).
 ///
 /// At least one token is masked (unless there is none), as r < 1.
 pub fn sample_training<R: Rng + ?Sized>(
     rng: &mut R,
     schedule: MaskingSchedule,
-    positions: usize,
-    depth: usize,
+    most: &MaskCounts,
 ) -> MaskCounts {
-    let full = MaskCounts::full(positions, depth);
-    let total = full.total();
-    // The schedule takes a γ(r)·L·D next to nothing for rounding noise; here it is a true r close to 1.
+    let total = most.total();
+    // The schedule takes a γ(r)·n next to nothing for rounding noise; here it is a true r close to 1.
     let masked = schedule.masked_count(uniform(rng), total).max(1).min(total);
-    thin(rng, &full, masked)
+    thin(rng, most, masked)
 }
 
 /// Keeps `masked` of the tokens masked in `current`, which holds at least that many, every subset equally
@@ -100,8 +99,13 @@ mod tests {
 
     #[test]
     fn the_same_stream_gives_the_same_mask() {
-        let draw =
-            |index| sample_training(&mut stream(1, Purpose::Mask, index, 0), MaskingSchedule::Cosine, 64, 8);
+        let draw = |index| {
+            sample_training(
+                &mut stream(1, Purpose::Mask, index, 0),
+                MaskingSchedule::Cosine,
+                &MaskCounts::full(64, 8),
+            )
+        };
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }
@@ -116,11 +120,12 @@ mod tests {
         }
 
         #[test]
-        fn training_masks_at_least_one_token(seed: u64, positions in 0usize..9, depth in 0usize..5) {
+        fn training_masks_at_least_one_token_and_none_that_is_known(seed: u64, most in any_mask()) {
             for schedule in MaskingSchedule::ALL {
-                let mask = sample_training(&mut stream(seed, Purpose::Mask, 0, 0), schedule, positions, depth);
-                prop_assert_eq!((mask.positions(), mask.depth()), (positions, depth));
-                prop_assert_eq!(mask.total() == 0, positions * depth == 0);
+                let mask = sample_training(&mut stream(seed, Purpose::Mask, 0, 0), schedule, &most);
+                prop_assert_eq!((mask.positions(), mask.depth()), (most.positions(), most.depth()));
+                prop_assert_eq!(mask.total() == 0, most.total() == 0);
+                prop_assert!(mask.counts().iter().zip(most.counts()).all(|(drawn, most)| drawn <= most));
             }
         }
     }

@@ -117,7 +117,10 @@ impl<'a> Speaker<'a> {
         let positions = (before + spoken).next_multiple_of(STRIDE);
         let request = Request {
             classes: vec![0],
-            texts: vec![Saying { text: said_after(prompt, piece), positions: before + spoken }],
+            texts: vec![Saying {
+                first: prompt.map(Prompt::part).unwrap_or_default(),
+                ..Saying::new(said_after(prompt, piece), before + spoken)
+            }],
             positions: Some(positions),
             seed,
             first_index: 0,
@@ -168,7 +171,7 @@ impl<'a> Speaker<'a> {
         let positions = spoken.next_multiple_of(STRIDE);
         let request = Request {
             classes: vec![0],
-            texts: vec![Saying { text: spelled_out(text), positions: spoken }],
+            texts: vec![Saying::new(spelled_out(text), spoken)],
             positions: Some(positions),
             seed,
             first_index: 0,

@@ -1,6 +1,7 @@
 //! The recording whose voice is to speak.
 
 use super::Speaker;
+use crate::condition::Part;
 use crate::error::{Error, Result};
 use crate::rvq::Codes;
 use crate::signal::sound::{Sound, Usable};
@@ -18,6 +19,13 @@ pub struct Prompt {
     pub(super) text: String,
     /// How many times as long as usual its text takes.
     pub(super) slowness: f64,
+}
+
+impl Prompt {
+    /// Its text as the beginning of what is said.
+    pub(super) fn part(&self) -> Part {
+        Part { bytes: self.text.len(), positions: self.codes.positions() }
+    }
 }
 
 impl Speaker<'_> {

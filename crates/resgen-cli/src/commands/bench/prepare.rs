@@ -83,6 +83,7 @@ fn generator(trunk: &str, tokenizer: ImageTokenizer, context: &Context) -> anyho
         positions: None,
         schedule: MaskingSchedule::Cosine,
         condition_dropout: 0.1,
+        prompt_share: 0.0,
         target_noise: 0.1,
     };
     let parts = GeneratorParts {

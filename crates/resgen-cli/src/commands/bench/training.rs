@@ -54,6 +54,7 @@ impl Training {
             positions: None,
             schedule: MaskingSchedule::Cosine,
             condition_dropout: 0.1,
+            prompt_share: 0.0,
             target_noise: 0.1,
         };
         let parts = GeneratorParts {

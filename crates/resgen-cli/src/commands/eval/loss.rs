@@ -205,6 +205,7 @@ fn measure<A: Autoencode>(
     let objective = Objective {
         schedule: asked.schedule,
         condition_dropout: 0.0,
+        prompt_share: 0.0,
         target_noise: asked.target_noise,
         seed: asked.seed,
     };

@@ -49,7 +49,7 @@ pub struct Spoken {
 impl Spoken {
     /// What is said, and in how many positions.
     pub fn saying(&self) -> Saying {
-        Saying { text: self.text.clone(), positions: self.spoken }
+        Saying::new(&*self.text, self.spoken)
     }
 }
 

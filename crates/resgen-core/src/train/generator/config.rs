@@ -37,6 +37,10 @@ pub struct ModelConfig {
     /// Share of signals trained without their class.
     #[serde(default = "ModelConfig::default_dropout")]
     pub condition_dropout: f64,
+    /// Share of signals of whose beginning a part, up to half, is known whole, to the last code. Masks drawn token by token never show that, and
+    /// what speaks after a prompt sees nothing else.
+    #[serde(default)]
+    pub prompt_share: f64,
     /// Standard deviation of the noise on the embeddings to predict, in units of their scale (embedding_scales): z ~ N(Σe, σ²I), as
     /// in the likelihood's bound. Embeddings are sums of few vectors, that is points; without noise a mixture
     /// gains without end by narrowing on points, and its loss says less and less about what it knows.
@@ -67,9 +71,11 @@ impl ModelConfig {
         self.trunk.resolve()?.validate()?;
         self.head.validate()?;
         self.text.as_ref().map_or(Ok(()), TextConfig::validate)?;
-        if !(0.0..=1.0).contains(&self.condition_dropout) {
-            let reason = format!("expected 0 to 1, found {}", self.condition_dropout);
-            return Err(Error::config("model.condition_dropout", reason));
+        let shares = [("condition_dropout", self.condition_dropout), ("prompt_share", self.prompt_share)];
+        for (key, share) in shares {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Error::config(format!("model.{key}"), format!("expected 0 to 1, found {share}")));
+            }
         }
         Ok(())
     }

@@ -178,6 +178,7 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
         Objective {
             schedule: self.config.schedule,
             condition_dropout: self.config.condition_dropout,
+            prompt_share: self.config.prompt_share,
             target_noise: self.config.target_noise,
             seed: self.seed,
         }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::loss::{LearnsCodes, Scored, Targets};
 use crate::mask::{MaskCounts, sample_training};
 use crate::model::Network;
-use crate::random::{Purpose, fill_normal, stream, uniform};
+use crate::random::{Purpose, fill_normal, index_below, stream, uniform};
 use crate::rvq::Codebooks;
 use crate::schedule::MaskingSchedule;
 use crate::train::tokens::TokenBatch;
@@ -17,6 +17,8 @@ pub struct Objective {
     pub schedule: MaskingSchedule,
     /// Share of signals shown without their class and text.
     pub condition_dropout: f64,
+    /// See [`super::ModelConfig::prompt_share`].
+    pub prompt_share: f64,
     /// See [`super::ModelConfig::target_noise`].
     pub target_noise: f32,
     /// Seed of masks, noise and dropped classes.
@@ -64,11 +66,19 @@ impl Objective {
             .take(batch.classes.len())
             .map(|index| {
                 let mut rng = stream(self.seed, Purpose::Mask, index as u64, step);
-                let mask = sample_training(&mut rng, self.schedule, positions, depth);
+                let known = self.prompt(index as u64, step, positions);
+                let mask =
+                    sample_training(&mut rng, self.schedule, &MaskCounts::after(known, positions, depth));
                 let drops = uniform(&mut stream(self.seed, Purpose::Drop, index as u64, step));
                 (mask, drops < self.condition_dropout)
             })
             .unzip()
+    }
+
+    /// How many positions at the beginning of a signal are known whole.
+    fn prompt(&self, index: u64, step: u64, positions: usize) -> usize {
+        let mut rng = stream(self.seed, Purpose::Prompt, index, step);
+        if uniform(&mut rng) < self.prompt_share { index_below(&mut rng, positions / 2 + 1) } else { 0 }
     }
 
     /// Noise on the targets of a micro-batch.
@@ -88,4 +98,33 @@ impl Objective {
 
 fn integers<const R: usize>(values: Vec<i32>, shape: [usize; R], device: &Device) -> Tensor<R, Int> {
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rvq::Codes;
+
+    fn known(prompt_share: f64) -> Vec<usize> {
+        let objective = Objective {
+            schedule: MaskingSchedule::Cosine,
+            condition_dropout: 0.0,
+            prompt_share,
+            target_noise: 0.0,
+            seed: 1,
+        };
+        let codes = Codes::new(vec![0; 400 * 10 * 4], 10, 4, 2).unwrap();
+        let batch = TokenBatch { codes, classes: vec![0; 400], texts: Vec::new(), first: 0 };
+        let (masks, _) = objective.masks_and_dropped(0, &batch);
+        masks.iter().map(|mask| mask.counts().iter().take_while(|masked| **masked == 0).count()).collect()
+    }
+
+    #[test]
+    fn a_share_of_signals_is_shown_after_a_prompt() {
+        // Up to five of ten positions are the prompt: four or five in a third of the signals.
+        let beginnings = |share| known(share).iter().filter(|known| **known >= 4).count();
+        let (never, half, always) = (beginnings(0.0), beginnings(0.5), beginnings(1.0));
+        // By themselves masks show as much only where they hide next to nothing.
+        assert!(never < 60 && always > 400 / 3 && never < half && half < always, "{never}, {half}, {always}");
+    }
 }
