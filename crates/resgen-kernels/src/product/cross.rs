@@ -23,7 +23,8 @@ pub fn cross_attend(inputs: Inputs) -> FlexTensor {
         return out;
     }
     let values = inputs.each_ref().map(|input| input.storage::<f32>());
-    let attended: Vec<Vec<f32>> = sizes.heads().map(|head| sizes.at(values, head).attended()).collect();
+    let attended: Vec<Vec<f32>> =
+        sizes.par_each_head().map(|head| sizes.at(values, head).attended()).collect();
     gather(&attended, [sizes.heads, sizes.head], [0, 1], out.storage_mut());
     out
 }
@@ -37,7 +38,7 @@ pub fn cross_attend_backward(inputs: Inputs, gradient: FlexTensor) -> Inputs {
     let values = inputs.each_ref().map(|input| input.storage::<f32>());
     let wanted = gradient.storage::<f32>();
     let of_heads: Vec<Gradients> = sizes
-        .heads()
+        .par_each_head()
         .map(|head @ [signal, number]| {
             let wanted = &wanted[signal * sizes.length * sizes.width() + number * sizes.head..];
             let wanted = View::within(wanted, sizes.length, sizes.head, sizes.width());
@@ -51,23 +52,18 @@ pub fn cross_attend_backward(inputs: Inputs, gradient: FlexTensor) -> Inputs {
     gather(&part(|gradients| &gradients.queries), heads, [0, 1], queries);
     gather(&part(|gradients| &gradients.keys), heads, [0, 2], said);
     gather(&part(|gradients| &gradients.values), heads, [1, 2], said);
-    sharpness.fill(0.0);
-    for (signal, of_heads) in of_heads.chunks(sizes.heads.max(1)).enumerate() {
-        let sums = [
-            (&mut *along, sizes.length, (|gradients| &gradients.along) as fn(&Gradients) -> &Vec<f32>),
-            (&mut *places, sizes.said, |gradients| &gradients.places),
-            (&mut *nothing, sizes.said, |gradients| &gradients.nothing),
-        ];
-        for (out, length, of_head) in sums {
-            let out = &mut out[signal * length..][..length];
-            out.fill(0.0);
-            for gradients in of_heads {
-                out.iter_mut().zip(of_head(gradients)).for_each(|(sum, value)| *sum += value);
-            }
-        }
-        sharpness.iter_mut().zip(of_heads).for_each(|(sum, gradients)| *sum += gradients.sharpness);
+    // Results are zeros until something is added to them.
+    for ([signal, head], gradients) in sizes.each_head().zip(&of_heads) {
+        add(&mut along[signal * sizes.length..], &gradients.along);
+        add(&mut places[signal * sizes.said..], &gradients.places);
+        add(&mut nothing[signal * sizes.said..], &gradients.nothing);
+        sharpness[head] += gradients.sharpness;
     }
     out
+}
+
+fn add(sums: &mut [f32], values: &[f32]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
 #[derive(Clone, Copy)]
@@ -108,9 +104,17 @@ impl Sizes {
     }
 
     /// Which signal, and which head.
-    fn heads(self) -> impl IndexedParallelIterator<Item = [usize; 2]> {
-        let heads = self.heads;
-        (0..self.batch * heads).into_par_iter().map(move |index| [index / heads, index % heads])
+    fn each_head(self) -> impl Iterator<Item = [usize; 2]> {
+        (0..self.batch * self.heads).map(move |index| self.place_of(index))
+    }
+
+    /// The same, by all threads.
+    fn par_each_head(self) -> impl IndexedParallelIterator<Item = [usize; 2]> {
+        (0..self.batch * self.heads).into_par_iter().map(move |index| self.place_of(index))
+    }
+
+    fn place_of(self, index: usize) -> [usize; 2] {
+        [index / self.heads, index % self.heads]
     }
 
     fn at(self, values: [&[f32]; 6], [signal, number]: [usize; 2]) -> Head<'_> {
