@@ -202,11 +202,13 @@ fn texts_are_read_with_a_frozen_encoder_and_no_other() {
     };
     train("runs/voices", &[]).succeeds();
     place.run(&speak(&["Hello.", "--out", "a.wav"])).succeeds();
-    // The file names the encoder and holds only what its 24 coordinates are multiplied by.
+    // The file names the encoder and holds only what its 24 coordinates are multiplied by, and what finds out when bytes are said.
     let seen = place.json(&["inspect", "runs/voices"]);
     let named = &seen["header"]["model"]["text"]["encoder"];
     assert_eq!((&named["folder"], &named["width"]), (&"byt5".into(), &24.into()));
-    assert!(seen["parts"]["generator.texts"].as_u64().unwrap() < 24 * 64 + 4 * 64);
+    let latent = seen["header"]["model"]["latent"].as_u64().unwrap();
+    let aligner = (4 * 64 + 4 + latent + 2) * latent;
+    assert!(seen["parts"]["generator.texts"].as_u64().unwrap() < 24 * 64 + 4 * 64 + aligner);
 
     // Moved, it is to be named again, and it says the same.
     std::fs::rename(place.path("byt5"), place.path("moved")).unwrap();

@@ -91,7 +91,7 @@ fn trained<M: Trainable>(probabilities: &[f64], steps: u64) -> M {
     let mut weights = Weights::new(model, OptimizerConfig { average_decay: 0.99, ..Default::default() });
     for step in 0..steps {
         let masters = weights.model().clone().train();
-        let scored = objective.score(&masters, &books, step, &batch(step, probabilities));
+        let scored = objective.score(&masters, &books, step, &batch(step, probabilities)).unwrap();
         let gradients = parameters::take_gradients(&masters, &mut scored.loss.backward());
         let rate = 4e-3 * (1.0 - step as f64 / steps as f64);
         weights.update(Gradient::mean(gradients, 1.0, &workers).unwrap(), rate, &workers).unwrap();

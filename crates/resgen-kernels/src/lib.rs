@@ -246,10 +246,10 @@ pub fn attend(qkv: Tensor<3>, heads: usize, sight: Sight) -> Tensor<3> {
 }
 
 /// Attention of the positions of a signal to what is said about it. Both are ordered: what is added to the scaled product of a position and a
-/// state is `nothing − sharpness·(along − places)²`, so that every head looks around the place as far along as the position is.
+/// state is `nothing − sharpness·(along − places)²`, so that every head looks around what is said where the position is.
 ///
 /// # Shapes
-/// queries `[B, L, d]`; keys and values side by side `[B, S, 2·d]`, S at least 1; how far along the positions are `[B, L]`, and the states
+/// queries `[B, L, d]`; keys and values side by side `[B, S, 2·d]`, S at least 1; where the positions are `[B, L]`, and the states
 /// `[B, S]`; 0, or for states that are none a number far below it `[B, S]`; `[heads]`, which divide d → `[B, L, d]`
 pub fn cross_attend(
     queries: Tensor<3>,

@@ -1,5 +1,6 @@
 //! What a sample is asked to be.
 
+mod alignment;
 mod class;
 mod frozen;
 mod t5;
@@ -8,7 +9,7 @@ mod text;
 pub use class::ClassCondition;
 pub use frozen::{EncoderIdentity, FrozenEncoder};
 pub use t5::{T5Config, T5Encoder};
-pub use text::{Part, Saying, TextConfig, TextEncoder, Texts};
+pub use text::{Saying, TextConfig, TextEncoder, Texts};
 
 use burn::tensor::{Device, Int, Tensor};
 

@@ -10,6 +10,7 @@ use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::alignment::{Aligned, Aligner, Expected};
 use super::frozen::{EncoderIdentity, FrozenEncoder};
 use super::{NOTHING, STRIDE};
 use crate::error::{Error, Result};
@@ -94,23 +95,14 @@ pub struct Saying {
     pub text: String,
     /// Positions that it is said in, from the first; silence follows.
     pub positions: usize,
-    /// What of it is known to be said first; nothing, where that is not known.
-    pub first: Part,
-}
-
-/// The beginning of a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Part {
-    /// So many bytes.
-    pub bytes: usize,
-    /// Said in so many positions.
-    pub positions: usize,
+    /// Positions that its first bytes are known to take; none, where that is not known.
+    pub known: Vec<f32>,
 }
 
 impl Saying {
     /// A text in so many positions.
     pub fn new(text: impl Into<String>, positions: usize) -> Self {
-        Self { text: text.into(), positions, first: Part::default() }
+        Self { text: text.into(), positions, known: Vec::new() }
     }
 
     /// Nothing, in so many positions.
@@ -140,9 +132,9 @@ impl Texts {
 /// The texts of a batch on a device: before the bytes of each stands its start.
 struct TextTokens {
     tokens: Tensor<2, Int>, // [B, S]
-    times: Tensor<2>,       // [B, S], 0 where there is no text
-    first: Tensor<2>,       // [B, S], 1 where it is said first
-    share: Tensor<2>,       // [B, 1], of what is said first
+    times: Tensor<2>,       // [B, S], 0 where it is known or there is no text
+    known: Tensor<2>,       // [B, S], positions that each is known to take
+    said_in: Tensor<2>,     // [B, 1], positions that all take together
     nothing: Tensor<2>,     // [B, S]
     along: Tensor<2>,       // [B, L]
 }
@@ -152,33 +144,49 @@ impl TextTokens {
         let longest = sayings.iter().map(|saying| saying.text.len()).max().unwrap_or(0) + 1;
         let length = longest.next_multiple_of(STRIDE);
         let shape = [sayings.len(), length];
-        let (mut tokens, mut times, mut nothing, mut along) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut is_first, mut share) = (Vec::new(), Vec::new());
-        for Saying { text, positions: said_in, first } in sayings {
+        let (mut tokens, mut times, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut said_in, mut nothing, mut along) = (Vec::new(), Vec::new(), Vec::new());
+        for saying in sayings {
+            let text = &saying.text;
             let filling = length - text.len() - 1;
             tokens.push(START);
             tokens.extend(text.bytes().map(i32::from));
             tokens.extend(std::iter::repeat_n(START, filling));
-            times.push(0.0);
-            times.extend(text::times(text));
+            let first = saying.known.len();
+            times.extend(std::iter::repeat_n(0.0, 1 + first));
+            times.extend(&text::times(text)[first..]);
             times.extend(std::iter::repeat_n(0.0, filling));
+            known.push(0.0);
+            known.extend(&saying.known);
+            known.extend(std::iter::repeat_n(0.0, length - 1 - first));
+            said_in.push(saying.positions as f32);
             nothing.extend(std::iter::repeat_n(0.0, text.len() + 1));
             nothing.extend(std::iter::repeat_n(NOTHING, filling));
-            is_first.extend((0..length).map(|at| f32::from(u8::from(at <= first.bytes))));
-            let all = (*said_in).max(1) as f32;
-            share.push(first.positions as f32 / all);
-            along.extend((0..*positions).map(|position| (position as f32 + 0.5) / all));
+            along.extend((0..*positions).map(|position| position as f32 + 0.5));
         }
         let floats = |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
             tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
             times: floats(times, shape),
-            first: floats(is_first, shape),
-            share: floats(share, [sayings.len(), 1]),
+            known: floats(known, shape),
+            said_in: floats(said_in, [sayings.len(), 1]),
             nothing: floats(nothing, shape),
             along: floats(along, [sayings.len(), *positions]),
         }
+    }
+
+    /// Where the middle of each token is, in positions, when they take so many. What is no text is in the middle of all.
+    ///
+    /// # Shapes
+    /// `[B, S]` → `[B, S]`
+    fn places(&self, taken: Tensor<2>) -> Tensor<2> {
+        let middle = self.said_in.clone() * 0.5; // [B, 1]
+        let is_text = self.tokens.clone().not_equal_elem(START).float();
+        (taken.clone().cumsum(1) - taken * 0.5 - middle.clone()) * is_text + middle
+    }
+
+    fn said(self, states: Tensor<3>, taken: Tensor<2>) -> Said {
+        Said { places: self.places(taken), states, nothing: self.nothing, along: self.along }
     }
 }
 
@@ -190,6 +198,7 @@ pub struct TextEncoder {
     blocks: Vec<ConvNext>,
     norm: Norm,
     times: Linear, // [w, 1]
+    aligner: Aligner,
     #[module(skip)]
     input: Input,
 }
@@ -203,8 +212,8 @@ enum Input {
 }
 
 impl TextEncoder {
-    /// Of states of width `width`. Where the config has a frozen encoder, it is to be [given](Self::reading_with) it.
-    pub fn new(builder: &mut Builder, config: &TextConfig, width: usize) -> Self {
+    /// Of states of width `width`, about signals of width `latent`. Where the config has a frozen encoder, it is to be [given](Self::reading_with) it.
+    pub fn new(builder: &mut Builder, config: &TextConfig, width: usize, latent: usize) -> Self {
         let (table, input) = match &config.encoder {
             None => (builder.normal([TOKENS, width], 0.5), Input::Bytes),
             Some(encoder) => {
@@ -218,6 +227,7 @@ impl TextEncoder {
             blocks: (0..config.layers).map(|_| ConvNext::new(builder, width, config.layers)).collect(),
             norm: Norm::new(builder, width),
             times: builder.zero_linear(width, 1),
+            aligner: Aligner::new(builder, latent, width),
             input,
         }
     }
@@ -232,14 +242,82 @@ impl TextEncoder {
         Self { input, ..self }
     }
 
-    /// What the texts say.
+    /// What the texts say, each byte when it is expected.
     ///
     /// # Panics
     /// Where the config has a frozen encoder and it was not given.
     pub fn forward(&self, texts: &Texts) -> Said {
+        let (read, states) = self.read(texts);
+        let taken = self.taken(&states, &read);
+        read.said(states, taken)
+    }
+
+    /// What the texts say, each byte when it is said in `signal`; and what is to be learned of that, in nats a position: when it was, and to expect it
+    /// then. A text with more bytes than there is room for is heard when it is expected.
+    ///
+    /// # Shapes
+    /// signal `[B, L, H]`, loss `[1]`
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot be read.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn aligned(&self, texts: &Texts, signal: Tensor<3>) -> Result<(Said, Tensor<1>)> {
+        let (read, states) = self.read(texts);
+        let (taken, loss) = self.measured((texts, &read, &states), signal)?;
+        Ok((read.said(states, taken), loss))
+    }
+
+    /// Positions that each byte of a text takes in a signal all of which says it.
+    ///
+    /// # Shapes
+    /// signal `[1, L, H]`
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot be read.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn heard(&self, text: &str, signal: Tensor<3>) -> Result<Vec<f32>> {
+        let positions = signal.dims()[1];
+        let texts = Texts::new(vec![Saying::new(text, positions)], positions);
+        let (read, states) = self.read(&texts);
+        let (taken, _) = self.measured((&texts, &read, &states), signal)?;
+        let taken: Vec<f32> = taken.try_into_vec_as().map_err(Error::device)?;
+        Ok(taken[1..=text.len()].to_vec())
+    }
+
+    /// Positions that each token takes in a signal, and what is to be learned of that.
+    ///
+    /// # Shapes
+    /// signal `[B, L, H]` → `[B, S]` and `[1]`
+    fn measured(
+        &self,
+        (texts, read, states): (&Texts, &TextTokens, &Tensor<3>),
+        signal: Tensor<3>,
+    ) -> Result<(Tensor<2>, Tensor<1>)> {
+        let expected = self.taken(states, read); // [B, S]
+        let places = read.places(expected.clone()).without_autodiff();
+        let sizes = texts.sayings.iter().map(|saying| [saying.text.len(), saying.positions]).collect();
+        let Aligned { taken, is_found, loss } =
+            self.aligner.forward(signal, Expected { states, places, texts: sizes })?;
+        // Cross entropy of the shares of the signal that bytes take: nothing depends on how fast all of it is said.
+        let shares = expected.clone().clamp_min(1e-6) / read.said_in.clone().clamp_min(1.0);
+        let positions = taken.clone().sum().clamp_min(1.0);
+        let surprise = (taken.clone() * shares.log()).sum().neg() / positions;
+        let taken = taken + expected.without_autodiff() * (is_found.neg() + 1.0);
+        Ok((taken, loss + surprise))
+    }
+
+    /// The tokens of texts, and their states.
+    ///
+    /// # Shapes
+    /// `[B, S, w]`
+    fn read(&self, texts: &Texts) -> (TextTokens, Tensor<3>) {
         let table = self.table.val();
         let read = TextTokens::new(texts, &table.device());
-        let TextTokens { tokens, nothing, along, .. } = &read;
+        let TextTokens { tokens, nothing, .. } = &read;
         let [batch, length] = tokens.dims();
         let states = match &self.input {
             Input::Bytes => {
@@ -255,31 +333,21 @@ impl TextEncoder {
         let there = nothing.clone().equal_elem(0.0).float().unsqueeze_dim::<3>(2); // [B, S, 1]
         let after = |states: Tensor<3>, block: &ConvNext| block.forward(states) * there.clone();
         let states = self.norm.forward(self.blocks.iter().fold(states * there.clone(), after));
-        let (nothing, along) = (nothing.clone(), along.clone());
-        Said { places: self.places(&states, read), states, nothing, along }
+        (read, states)
     }
 
-    /// How far along its signal each byte is, when every byte takes its usual time, or as many times that as the network has learned; what is
-    /// known to be said first takes the share of the signal that it is known to take. What is no text is everywhere as near: in the middle.
+    /// Positions that each token is expected to take: a byte its usual time, or as many times that as the network has learned, so that all that are not
+    /// known take what the known ones leave.
     ///
     /// # Shapes
     /// `[B, S, w]` → `[B, S]`
-    fn places(
-        &self,
-        states: &Tensor<3>,
-        TextTokens { times: usual, first, share, .. }: TextTokens,
-    ) -> Tensor<2> {
+    fn taken(&self, states: &Tensor<3>, read: &TextTokens) -> Tensor<2> {
         let factors: Tensor<2> =
             (project(&self.times, states.clone()).tanh() * LONGEST.ln()).exp().squeeze_dim(2);
-        let is_text = usual.clone().greater_elem(0.0).float();
-        let times = usual * factors;
-        let part = |times: Tensor<2>, share: Tensor<2>| {
-            let all = times.clone().sum_dim(1).clamp_min(1e-6); // [B, 1]
-            times / all * share
-        };
-        let rest = first.clone().neg() + 1.0;
-        let taken = part(times.clone() * first, share.clone()) + part(times * rest, share.neg() + 1.0);
-        (taken.clone().cumsum(1) - taken * 0.5 - 0.5) * is_text + 0.5
+        let times = read.times.clone() * factors;
+        let all = times.clone().sum_dim(1).clamp_min(1e-6); // [B, 1]
+        let rest = (read.said_in.clone() - read.known.clone().sum_dim(1)).clamp_min(0.0);
+        times / all * rest + read.known.clone()
     }
 }
 
@@ -292,6 +360,7 @@ mod tests {
             &mut Builder::new(1, &Device::flex()),
             &TextConfig { layers: 2, most: 40, encoder: None },
             8,
+            5,
         )
     }
 
@@ -330,15 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_first_takes_the_positions_that_it_is_known_to_take() {
-        let prompted = Saying { first: Part { bytes: 2, positions: 6 }, ..Saying::new("abcdef", 8) };
+    fn bytes_take_the_positions_that_they_are_known_to_take() {
+        let prompted = Saying { known: vec![1.0, 5.0], ..Saying::new("abcdef", 8) };
         let plain = Saying::new("abcdef", 8);
         let places: Vec<f32> =
             encoder().forward(&Texts::new(vec![prompted, plain], 8)).places.try_into_vec_as().unwrap();
         let near = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
-        let expected = [0.1875, 0.5625, 0.78125, 0.84375, 0.90625, 0.96875];
+        let expected = [0.5, 3.5, 6.25, 6.75, 7.25, 7.75];
         assert!(places[1..7].iter().zip(expected).all(|(a, b)| near(*a, b)), "{places:?}");
-        assert!((0..6).all(|at| near(places[16 + 1 + at], (at as f32 + 0.5) / 6.0)), "{places:?}");
+        assert!((0..6).all(|at| near(places[16 + 1 + at], (at as f32 + 0.5) * 8.0 / 6.0)), "{places:?}");
     }
 
     #[test]
@@ -347,8 +416,8 @@ mod tests {
         let places: Vec<f32> = encoder().forward(&said(&["abcd", ""])).places.try_into_vec_as().unwrap();
         let near =
             |found: &[f32], expected: &[f32]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
-        assert!(near(&places[..6], &[0.5, 0.125, 0.375, 0.625, 0.875, 0.5]), "{places:?}");
-        assert!(places[16..].iter().all(|place| *place == 0.5));
+        assert!(near(&places[..6], &[1.5, 0.375, 1.125, 1.875, 2.625, 1.5]), "{places:?}");
+        assert!(places[16..].iter().all(|place| *place == 1.5));
         // A network that has learned that the second of two letters takes three times as long as the first.
         let mut slow = encoder();
         slow.times.weight =
@@ -362,17 +431,16 @@ mod tests {
             |values: [f32; 3]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 3]), &Device::flex());
         let read = TextTokens {
             times: row([0.0, 1.0, 1.0]),
-            first: row([1.0, 0.0, 0.0]),
-            share: Tensor::zeros([1, 1], &Device::flex()),
+            known: row([0.0; 3]),
+            said_in: Tensor::full([1, 1], 4.0, &Device::flex()),
             ..tokens(&["ab"])
         };
-        let places: Vec<f32> = slow.places(&states, read).try_into_vec_as().unwrap();
-        assert!(near(&places, &[0.5, 0.125, 0.625]), "{places:?}");
+        let taken: Vec<f32> = slow.taken(&states, &read).try_into_vec_as().unwrap();
+        assert!(near(&taken, &[0.0, 1.0, 3.0]), "{taken:?}");
         let nothing: Vec<f32> = texts.nothing.try_into_vec_as().unwrap();
         assert_eq!(nothing[..6], [0.0, 0.0, 0.0, 0.0, 0.0, NOTHING]);
         assert_eq!(nothing[16..18], [0.0, NOTHING]);
-        // The text is said in three of four positions.
         let along: Vec<f32> = texts.along.try_into_vec_as().unwrap();
-        assert_eq!(along[..4], [0.5 / 3.0, 0.5, 2.5 / 3.0, 3.5 / 3.0]);
+        assert_eq!(along[..4], [0.5, 1.5, 2.5, 3.5]);
     }
 }

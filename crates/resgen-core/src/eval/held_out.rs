@@ -117,7 +117,7 @@ pub fn held_out_loss<A: Autoencode>(
             let mut sum = Sums::default();
             for round in 0..rounds {
                 let books = generator.tokenizer.books();
-                let scored = with_any_network!(&generator.model, model => objective.score(model, books, round, &batch));
+                let scored = with_any_network!(&generator.model, model => objective.score(model, books, round, &batch))?;
                 sum.add(&scored.sums()?, scored.count);
             }
             Ok(sum)

@@ -246,7 +246,7 @@ fn costs<M: Network<Head: CodeCosts>>(
     };
     let seen = seen.div_scalar(scales[depth]).reshape([count, positions, books.width()]);
     let masked = integers(visible.iter().map(|&first| (depth - first) as i32).collect(), [count, positions]);
-    let hidden = model.shown(seen, masked, &batch.condition(&device));
+    let hidden = model.shown(seen, masked, &model.modulations(&batch.condition(&device)));
     let revealed = Revealed {
         books,
         codes,

@@ -17,10 +17,11 @@ use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening};
 use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
 use crate::head::{CategoricalHead, MixtureHead, MixtureOutput};
 use crate::nn::Builder;
+use crate::nn::cross::Said;
 use crate::nn::precision::project;
 use crate::nn::transformer::{Modulations, Trunk};
 
@@ -85,8 +86,16 @@ impl<H: NetworkHead> Network for Masked<H> {
         self.condition.nothing()
     }
 
-    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, condition: &Condition) -> Tensor<2> {
-        self.hidden(self.embed(embeddings, masked), &self.modulations(condition))
+    fn reader(&self) -> Option<&TextEncoder> {
+        self.texts.as_ref()
+    }
+
+    fn hearing(&self, labels: Tensor<1, Int>, said: Option<&Said>) -> Modulations {
+        self.trunk.modulations(self.condition.forward(labels), said)
+    }
+
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, modulations: &Modulations) -> Tensor<2> {
+        self.hidden(self.embed(embeddings, masked), modulations)
     }
 }
 
@@ -101,11 +110,6 @@ impl<H: NetworkHead> Masked<H> {
         let masked = self.masked.val().select(0, masked.flatten(0, 1)).reshape([batch, length, width]);
         let positions = self.positions.val().narrow(0, 0, length).unsqueeze_dim::<3>(0); // [1, L, d]
         project(&self.visible, visible) + masked + positions
-    }
-
-    /// What the trunk hears of the condition; it does not depend on the codes.
-    pub fn modulations(&self, condition: &Condition) -> Modulations {
-        modulations(&self.trunk, &self.condition, self.texts.as_ref(), condition)
     }
 
     /// What the head is given.

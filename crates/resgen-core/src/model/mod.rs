@@ -20,9 +20,10 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
 
-use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
+use crate::condition::{Condition, FrozenEncoder, TextEncoder};
 use crate::head::{CategoricalHead, DepthTransformer, MixtureHead};
 use crate::nn::Builder;
+use crate::nn::cross::Said;
 use crate::nn::transformer::{Modulations, Trunk, TrunkConfig};
 
 /// One of the four, for what does not depend on which: training, files.
@@ -49,31 +50,30 @@ pub trait Network: Module + ModuleDisplay {
     /// written to files, and until it is there no text can be read.
     #[must_use]
     fn reading_with(self, encoder: Option<Arc<FrozenEncoder>>) -> Self;
+    /// What reads texts, of generators that speak.
+    fn reader(&self) -> Option<&TextEncoder>;
+    /// What the trunk hears of classes, `[B]`, and of what is said; it does not depend on the codes.
+    fn hearing(&self, labels: Tensor<1, Int>, said: Option<&Said>) -> Modulations;
     /// What the head is given at every position.
     ///
     /// # Shapes
     /// embeddings of the codes that may be seen, divided by the last embedding scale, `[B, L, H]`; masked codes per position `[B, L]`, which
     /// those that go position by position do not look at → `[B·L, d]`
-    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, condition: &Condition) -> Tensor<2>;
+    fn shown(&self, embeddings: Tensor<3>, masked: Tensor<2, Int>, modulations: &Modulations) -> Tensor<2>;
+
+    /// What the trunk hears of a condition, texts when they are expected.
+    fn modulations(&self, condition: &Condition) -> Modulations {
+        let said = self.reader().zip(condition.texts.as_ref()).map(|(reader, texts)| reader.forward(texts));
+        self.hearing(condition.labels.clone(), said.as_ref())
+    }
 }
 
 /// The network that reads texts and the trunk that listens to it, where the config has texts.
 fn listening(builder: &mut Builder, config: &NetworkConfig, trunk: Trunk) -> (Option<TextEncoder>, Trunk) {
     let Some(text) = &config.text else { return (None, trunk) };
     let width = config.trunk.width;
-    let texts = TextEncoder::new(builder, text, width);
+    let texts = TextEncoder::new(builder, text, width, config.latent);
     (Some(texts), trunk.listening(builder, &config.trunk, width))
-}
-
-/// What a trunk hears of a condition.
-fn modulations(
-    trunk: &Trunk,
-    classes: &ClassCondition,
-    texts: Option<&TextEncoder>,
-    condition: &Condition,
-) -> Modulations {
-    let said = texts.zip(condition.texts.as_ref()).map(|(reader, texts)| reader.forward(texts));
-    trunk.modulations(classes.forward(condition.labels.clone()), said.as_ref())
 }
 
 /// What makes codes of a trunk's hidden states.

@@ -13,10 +13,11 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
 use resgen_kernels::Sight;
 
-use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening, modulations};
-use crate::condition::{ClassCondition, Condition, FrozenEncoder, TextEncoder};
+use super::{Network, NetworkConfig, NetworkHead, NetworkKind, listening};
+use crate::condition::{ClassCondition, FrozenEncoder, TextEncoder};
 use crate::head::{DepthTransformer, MixtureHead};
 use crate::nn::Builder;
+use crate::nn::cross::Said;
 use crate::nn::precision::project;
 use crate::nn::transformer::{Memory, Modulations, Trunk};
 
@@ -81,17 +82,20 @@ impl<H: NetworkHead> Network for Sequential<H> {
         self.condition.nothing()
     }
 
-    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, condition: &Condition) -> Tensor<2> {
-        self.hidden(embeddings, &self.modulations(condition))
+    fn reader(&self) -> Option<&TextEncoder> {
+        self.texts.as_ref()
+    }
+
+    fn hearing(&self, labels: Tensor<1, Int>, said: Option<&Said>) -> Modulations {
+        self.trunk.modulations(self.condition.forward(labels), said)
+    }
+
+    fn shown(&self, embeddings: Tensor<3>, _: Tensor<2, Int>, modulations: &Modulations) -> Tensor<2> {
+        self.hidden(embeddings, modulations)
     }
 }
 
 impl<H: NetworkHead> Sequential<H> {
-    /// What the trunk hears of the condition.
-    pub fn modulations(&self, condition: &Condition) -> Modulations {
-        modulations(&self.trunk, &self.condition, self.texts.as_ref(), condition)
-    }
-
     /// What the head is given at every position, where all codes are known.
     ///
     /// # Shapes
@@ -140,6 +144,7 @@ mod tests {
 
     use super::super::testing;
     use super::*;
+    use crate::condition::Condition;
 
     #[test]
     fn position_by_position_is_all_at_once() {

@@ -1,8 +1,7 @@
 //! Attention from the positions of a signal to what is said about them: a text, say.
 //!
-//! Both are ordered, and the length of the signal is known: what is said first is heard first. A head therefore looks around the place in
-//! the text that lies as far along as the position does in the signal, `−s_h·(f_position − f_text)²` beside the usual product, with a
-//! sharpness s_h that it learns.
+//! Both are ordered, and it is known, more or less, when each part of the text is said. A head therefore looks around the place in
+//! the text that is said at the position, `−s_h·(p_position − p_text)²` beside the usual product, with a sharpness s_h that it learns.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -13,20 +12,20 @@ use super::Builder;
 use super::convnext::Norm;
 use super::precision::project;
 
-/// Logarithms of the sharpness that the first and the last head begin with: half weight at a fifth and at a fortieth of the signal from the place.
-/// Wide heads find where a text is said otherwise than expected, sharp ones say what is there.
-const SHARPNESS: [f32; 2] = [3.0, 7.0];
+/// How far from the place, in positions, a head that is the first or the last of all hears with half weight at first.
+/// Wide heads hear what is around, sharp ones say what is there.
+const REACH: [f32; 2] = [10.0, 0.7];
 
 /// What is said about the signals of a batch.
 #[derive(Clone, Debug)]
 pub struct Said {
     /// States, `[B, S, w]`.
     pub states: Tensor<3>,
-    /// How far along each state is, 0 to 1, `[B, S]`.
+    /// When each state is said, in positions, `[B, S]`.
     pub places: Tensor<2>,
     /// 0, or where there is nothing a number far below it, `[B, S]`.
     pub nothing: Tensor<2>,
-    /// How far along each position of the signals is: 0 to 1 while something is said, `[B, L]`.
+    /// The middle of each position of the signals, in positions, `[B, L]`.
     pub along: Tensor<2>,
 }
 
@@ -80,9 +79,9 @@ impl CrossAttention {
     }
 }
 
-/// What heads begin with, from wide to sharp.
+/// What heads begin with, from wide to sharp, logarithms.
 fn sharpness(heads: usize, device: &Device) -> Tensor<1> {
-    let [wide, sharp] = SHARPNESS;
+    let [wide, sharp] = REACH.map(|reach| (std::f32::consts::LN_2 / (reach * reach)).ln());
     let each = |head: usize| wide + (sharp - wide) * (head as f32 + 0.5) / heads as f32;
     let values: Vec<f32> = (0..heads).map(each).collect();
     Tensor::from_data(TensorData::new(values, [heads]), device)

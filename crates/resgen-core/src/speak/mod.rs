@@ -1,7 +1,8 @@
 //! From a text to sound, in the voice of a recording:
 //! 1. the text is spelled out and parted into sentences that the generator can hold beside the recording;
 //! 2. a sentence's length follows from how fast the recording's text is said in it;
-//! 3. the recording's codes are known positions, what follows them is drawn, with both texts one after another;
+//! 3. the recording's codes are known positions, what follows them is drawn, with both texts one after another: that of the recording when it is heard there,
+//!    the other when it is expected;
 //! 4. all is decoded together, what comes after the recording becomes sound, and silence at its ends is cut off.
 
 mod prompt;
@@ -118,7 +119,7 @@ impl<'a> Speaker<'a> {
         let request = Request {
             classes: vec![0],
             texts: vec![Saying {
-                first: prompt.map(Prompt::part).unwrap_or_default(),
+                known: prompt.map(|prompt| prompt.taken.clone()).unwrap_or_default(),
                 ..Saying::new(said_after(prompt, piece), before + spoken)
             }],
             positions: Some(positions),

@@ -1,8 +1,8 @@
 //! The recording whose voice is to speak.
 
 use super::Speaker;
-use crate::condition::Part;
 use crate::error::{Error, Result};
+use crate::model::{Network as _, with_any_network};
 use crate::rvq::Codes;
 use crate::signal::sound::{Sound, Usable};
 use crate::text::spelled_out;
@@ -17,15 +17,10 @@ const PACES: std::ops::RangeInclusive<f64> = 0.4..=2.5;
 pub struct Prompt {
     pub(super) codes: Codes,
     pub(super) text: String,
+    /// Positions that each byte of its text takes in it.
+    pub(super) taken: Vec<f32>,
     /// How many times as long as usual its text takes.
     pub(super) slowness: f64,
-}
-
-impl Prompt {
-    /// Its text as the beginning of what is said.
-    pub(super) fn part(&self) -> Part {
-        Part { bytes: self.text.len(), positions: self.codes.positions() }
-    }
 }
 
 impl Speaker<'_> {
@@ -53,6 +48,22 @@ impl Speaker<'_> {
             );
             return Err(Error::argument("prompt text", reason));
         }
-        Ok(Prompt { codes, text, slowness })
+        let taken = self.heard(&text, &codes)?;
+        Ok(Prompt { codes, text, taken, slowness })
+    }
+
+    /// Positions that each byte of a text takes in the codes that say it.
+    fn heard(&self, text: &str, codes: &Codes) -> Result<Vec<f32>> {
+        with_any_network!(&self.generator.model, model => {
+            let books = self.generator.tokenizer.books();
+            let device = books.vectors().device();
+            let [positions, depth] = [codes.positions(), codes.depth()];
+            let embeddings = books.decode(codes.to_tensor(&device).reshape([positions, depth]));
+            let scaled = embeddings.div_scalar(model.config().embedding_scales[depth]);
+            match model.reader() {
+                Some(reader) => reader.heard(text, scaled.reshape([1, positions, books.width()])),
+                None => Ok(Vec::new()),
+            }
+        })
     }
 }

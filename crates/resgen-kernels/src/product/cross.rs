@@ -221,7 +221,7 @@ for_every_isa! {
 }
 
 for_every_isa! {
-    /// The gradients of how far along positions are and what is said is, of what is nothing, and of the sharpness, which are zeros before.
+    /// The gradients of where positions are and where states are, of what is nothing, and of the sharpness, which are zeros before.
     fn lean_rows_backward(of_scores: &[f32], along_and_places: [&[f32]; 2], sharpness: f32, gradients: [&mut [f32]; 4]) {
         let [along, places] = along_and_places;
         let [of_along, of_places, of_nothing, of_sharpness] = gradients;

@@ -44,18 +44,29 @@ pub struct Scored {
     pub loss: Tensor<1>,
     /// What else is worth knowing while it falls, `[1]`; see [`LearnsCodes::WATCHED`].
     pub watched: Tensor<1>,
+    /// What the reader of texts has to learn of when they are said, in nats a position, `[1]`; of generators that speak.
+    pub reading: Option<Tensor<1>>,
     /// Positions or tokens that they are means over.
     pub count: f64,
 }
 
 impl Scored {
-    /// Both as numbers, each times their count.
+    /// All of them as numbers, each times their count.
     ///
     /// # Errors
     /// Where the device cannot be read.
     pub fn sums(&self) -> Result<Vec<f64>> {
-        let sum = |mean: &Tensor<1>| Ok(scalar(mean)? * self.count);
-        Ok(vec![sum(&self.loss)?, sum(&self.watched)?])
+        let means = [Some(&self.loss), Some(&self.watched), self.reading.as_ref()];
+        means.into_iter().flatten().map(|mean| Ok(scalar(mean)? * self.count)).collect()
+    }
+
+    /// What a step of training makes smaller, `[1]`: a sum.
+    pub fn whole(&self) -> Tensor<1> {
+        let loss = match &self.reading {
+            Some(reading) => self.loss.clone() + reading.clone(),
+            None => self.loss.clone(),
+        };
+        loss.mul_scalar(self.count)
     }
 }
 
@@ -90,7 +101,7 @@ impl LearnsCodes for MixtureHead {
         let out = self.forward(hidden);
         let MixtureScore { loss, used_components } = MixtureHead::score(self, &out, target, weight);
         let count = targets.masked.iter().filter(|&&k| k > 0).count() as f64;
-        Scored { loss, watched: used_components, count }
+        Scored { loss, watched: used_components, reading: None, count }
     }
 }
 
@@ -129,5 +140,5 @@ fn cross_entropy(logits: Tensor<3>, targets: &Targets) -> Scored {
     let best = logits.clone().without_autodiff().argmax(2).squeeze_dim::<2>(2); // [N, D]
     let losses = log_probabilities(logits, targets.codes.clone()).neg(); // [N, D]
     let right = best.equal(targets.codes.clone()).float();
-    Scored { loss: over_masked(losses), watched: over_masked(right), count: count as f64 }
+    Scored { loss: over_masked(losses), watched: over_masked(right), reading: None, count: count as f64 }
 }

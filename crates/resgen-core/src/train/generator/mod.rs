@@ -33,7 +33,7 @@ use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::text::Pace;
 use crate::tokenizer::image::Autoencoder;
-use crate::tokenizer::{Autoencode, Tokenizer, TokenizerConfig};
+use crate::tokenizer::{Autoencode, Tokenizer, TokenizerConfig, TokenizerKind};
 use crate::workers::Workers;
 
 /// The tensor of a checkpoint that says what data the run learns.
@@ -82,6 +82,11 @@ pub struct GeneratorPart {
     gradients: Vec<Tensor<1>>,
     scalars: Vec<f64>,
     count: f64,
+}
+
+/// Whether what is learned are codes of speech.
+const fn speaks<A: Autoencode>() -> bool {
+    matches!(A::Config::KIND, TokenizerKind::SpeechTokenizer)
 }
 
 /// A network that can be trained as a generator.
@@ -188,26 +193,33 @@ impl<M: Trainable, A: Autoencode> GeneratorLearner<M, A> {
 impl<M: Trainable, A: Autoencode> Learner for GeneratorLearner<M, A> {
     type Batch = TokenBatch;
     type Part = GeneratorPart;
-    const COLUMNS: &'static [&'static str] =
-        &["loss", <M::Head as LearnsCodes>::WATCHED, "gradient_norm", "learning_rate"];
+    const COLUMNS: &'static [&'static str] = match speaks::<A>() {
+        true => &["loss", <M::Head as LearnsCodes>::WATCHED, "reading", "gradient_norm", "learning_rate"],
+        false => &["loss", <M::Head as LearnsCodes>::WATCHED, "gradient_norm", "learning_rate"],
+    };
 
     fn panels() -> Vec<Panel> {
         let (unit, watched) = (<M::Head as LearnsCodes>::UNIT, <M::Head as LearnsCodes>::WATCHED);
         let [title, watched_unit] = <M::Head as LearnsCodes>::WATCHED_AS;
-        vec![
-            Panel::of("Loss", unit, &["loss"], Scale::Linear),
-            Panel::of(title, watched_unit, &[watched], Scale::Linear),
-            Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
+        let reading = speaks::<A>()
+            .then(|| Panel::of("When texts are said", "nats per position", &["reading"], Scale::Linear));
+        [
+            Some(Panel::of("Loss", unit, &["loss"], Scale::Linear)),
+            Some(Panel::of(title, watched_unit, &[watched], Scale::Linear)),
+            reading,
+            Some(Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log)),
         ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn part(&self, step: u64, batch: TokenBatch) -> Result<GeneratorPart> {
         let masters = self.weights.model().clone().train();
         let model = self.precision.of(masters.clone());
-        let scored = self.objective().score(&model, self.parts.tokenizer.books(), step, &batch);
+        let scored = self.objective().score(&model, self.parts.tokenizer.books(), step, &batch)?;
         let (scalars, count) = (scored.sums()?, scored.count);
-        let sum = scored.loss.mul_scalar(count);
-        let gradients = parameters::take_gradients(&masters, &mut sum.backward());
+        let gradients = parameters::take_gradients(&masters, &mut scored.whole().backward());
         Ok(GeneratorPart { gradients, scalars, count })
     }
 

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::loss::{LearnsCodes, Scored, Targets};
+use crate::error::Result;
 use crate::mask::{MaskCounts, sample_training};
 use crate::model::Network;
 use crate::random::{Purpose, fill_normal, index_below, stream, uniform};
@@ -27,7 +28,16 @@ pub struct Objective {
 
 impl Objective {
     /// Shows the codes of a batch and asks the model for what is masked; for all codes, where it goes position by position.
-    pub fn score<M: Network>(&self, model: &M, books: &Codebooks, step: u64, batch: &TokenBatch) -> Scored
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::error::Error::Device) where the device cannot be read.
+    pub fn score<M: Network>(
+        &self,
+        model: &M,
+        books: &Codebooks,
+        step: u64,
+        batch: &TokenBatch,
+    ) -> Result<Scored>
     where
         M::Head: LearnsCodes,
     {
@@ -47,16 +57,25 @@ impl Objective {
             scales: &sizes.embedding_scales,
             noise: &|| self.noise(step, batch, books.width(), &device),
         };
-        let visible = match M::KIND.is_sequential() {
+        let scaled = |embeddings: Tensor<2>| {
+            let scaled = embeddings.div_scalar(sizes.embedding_scales[depth]);
+            scaled.reshape([count, positions, books.width()])
+        };
+        let visible = scaled(match M::KIND.is_sequential() {
             true => books.decode(targets.codes.clone()),
             false => books.visible_embedding(targets.codes.clone(), targets.visible()),
-        };
-        let visible = visible.div_scalar(sizes.embedding_scales[depth]);
-        let visible = visible.reshape([count, positions, books.width()]);
+        });
         let masked = integers(masked.iter().map(|&k| k as i32).collect(), [count, positions], &device);
         let condition = batch.condition_without(&dropped, model.no_condition(), &device);
-        let hidden = model.shown(visible, masked, &condition);
-        model.head().score(hidden, &targets)
+        let (said, reading) = match model.reader().zip(condition.texts.as_ref()) {
+            Some((reader, texts)) => {
+                let (said, loss) = reader.aligned(texts, scaled(books.decode(targets.codes.clone())))?;
+                (Some(said), Some(loss))
+            }
+            None => (None, None),
+        };
+        let hidden = model.shown(visible, masked, &model.hearing(condition.labels, said.as_ref()));
+        Ok(Scored { reading, ..model.head().score(hidden, &targets) })
     }
 
     /// The masks of a micro-batch, and which signals are shown without their condition.
