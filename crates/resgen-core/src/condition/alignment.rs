@@ -34,6 +34,15 @@ pub(super) struct Aligner {
     deviations: Param<Tensor<1>>, // [H], logarithms
 }
 
+/// How far a text is said in a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// To its last byte.
+    Last,
+    /// To any: the signal is a beginning.
+    Any,
+}
+
 /// Texts, and where each of their tokens is expected.
 pub(super) struct Expected<'a> {
     /// `[B, S, w]`
@@ -42,6 +51,8 @@ pub(super) struct Expected<'a> {
     pub places: Tensor<2>,
     /// Of each text its bytes, which follow one token that is none, and the positions that they are said in.
     pub texts: Vec<[usize; 2]>,
+    /// Of all of them.
+    pub ending: Ending,
 }
 
 /// What was found.
@@ -77,7 +88,7 @@ impl Aligner {
         let values: Vec<f32> = values.try_into_vec_as().map_err(Error::device)?;
         let find = |(values, &[bytes, said_in]): (&[f32], &[usize; 2])| {
             let rows = values.chunks(length).take(said_in * SLOTS).map(|row| &row[1..=bytes]);
-            posterior(&rows.collect::<Vec<_>>())
+            posterior(&rows.collect::<Vec<_>>(), expected.ending)
         };
         let signals = values.par_chunks(slots * length).zip(&expected.texts);
         let found: Vec<Option<Vec<f32>>> = signals.map(find).collect();
@@ -134,6 +145,7 @@ impl Expected<'_> {
     fn mean(&self, signal: Tensor<3>) -> Tensor<3> {
         let [batch, positions, _] = signal.dims();
         let share = |said_in: usize| {
+            let said_in = said_in.min(positions);
             (0..positions).map(move |at| if at < said_in { 1.0 / said_in as f32 } else { 0.0 })
         };
         let shares: Vec<f32> = self.texts.iter().flat_map(|&[_, said_in]| share(said_in)).collect();
@@ -158,14 +170,15 @@ impl Expected<'_> {
     }
 }
 
-/// The share of all paths, as likely as they are, in which a slot belongs to a byte; none where there are more bytes than slots, or no bytes.
+/// The share of all paths, as likely as they are, in which a slot belongs to a byte; none where there are more bytes to be said than slots, or no bytes.
 /// `slots` has the logarithms of how likely each slot belongs to each byte.
 ///
 /// # Shapes
 /// `[slots, bytes]` → `[slots, bytes]`
-fn posterior(slots: &[&[f32]]) -> Option<Vec<f32>> {
+fn posterior(slots: &[&[f32]], ending: Ending) -> Option<Vec<f32>> {
     let bytes = slots.first()?.len();
-    if bytes == 0 || bytes > slots.len() {
+    let is_whole = ending == Ending::Last;
+    if bytes == 0 || is_whole && bytes > slots.len() {
         return None;
     }
     let likely = |slot: usize| slots[slot].iter().map(|log| f64::from(*log).exp());
@@ -178,12 +191,17 @@ fn posterior(slots: &[&[f32]]) -> Option<Vec<f32>> {
             (1..bytes).rev().for_each(|byte| row[byte] += row[byte - 1]);
         }
         row.iter_mut().zip(likely(slot)).for_each(|(paths, likely)| *paths *= likely);
-        // What can no longer reach the last byte must not be what others are divided by.
-        row[..bytes.saturating_sub(slots.len() - slot)].fill(0.0);
+        if is_whole {
+            // What can no longer reach the last byte must not be what others are divided by.
+            row[..bytes.saturating_sub(slots.len() - slot)].fill(0.0);
+        }
         scale(&mut row)?;
         kept.copy_from_slice(&row);
     }
-    row.fill(0.0);
+    match ending {
+        Ending::Last => row[..bytes - 1].fill(0.0),
+        Ending::Any => row.fill(1.0),
+    }
     row[bytes - 1] = 1.0;
     let mut found = vec![0.0; slots.len() * bytes];
     for slot in (0..slots.len()).rev() {
@@ -217,7 +235,7 @@ mod tests {
     use super::*;
 
     /// Of every path its probability, added up over those through each byte of each slot.
-    fn by_hand(slots: &[Vec<f32>], bytes: usize) -> Vec<f32> {
+    fn by_hand(slots: &[Vec<f32>], bytes: usize, ending: Ending) -> Vec<f32> {
         let (mut sums, mut all) = (vec![0.0; slots.len() * bytes], 0.0);
         for steps in 0..1u32 << (slots.len() - 1) {
             let mut path = vec![0];
@@ -225,7 +243,8 @@ mod tests {
                 *at += (steps >> slot & 1) as usize;
                 Some(*at)
             }));
-            if path.last() != Some(&(bytes - 1)) {
+            let last = path[slots.len() - 1];
+            if last >= bytes || ending == Ending::Last && last != bytes - 1 {
                 continue;
             }
             let likely = path.iter().zip(slots).map(|(&byte, slot)| slot[byte]).sum::<f32>().exp();
@@ -236,7 +255,11 @@ mod tests {
     }
 
     fn found(slots: &[Vec<f32>]) -> Option<Vec<f32>> {
-        posterior(&slots.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        ending(slots, Ending::Last)
+    }
+
+    fn ending(slots: &[Vec<f32>], ending: Ending) -> Option<Vec<f32>> {
+        posterior(&slots.iter().map(Vec::as_slice).collect::<Vec<_>>(), ending)
     }
 
     #[test]
@@ -244,8 +267,11 @@ mod tests {
         let slots: Vec<Vec<f32>> = (0..6)
             .map(|slot| (0..3).map(|byte| ((slot * 5 + byte * 7) % 11) as f32 / -4.0).collect())
             .collect();
-        let (found, expected) = (found(&slots).unwrap(), by_hand(&slots, 3));
-        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
+        for (slots, last) in [(&slots[..], Ending::Last), (&slots, Ending::Any), (&slots[..2], Ending::Any)] {
+            let (found, expected) = (ending(slots, last).unwrap(), by_hand(slots, 3, last));
+            let is_near = found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6);
+            assert!(is_near, "{last:?}: {found:?} {expected:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::alignment::{Aligned, Aligner, Expected};
+use super::alignment::{Aligned, Aligner, Ending, Expected};
 use super::frozen::{EncoderIdentity, FrozenEncoder};
 use super::{NOTHING, STRIDE};
 use crate::error::{Error, Result};
@@ -265,11 +265,12 @@ impl TextEncoder {
     /// As [`Self::forward`].
     pub fn aligned(&self, texts: &Texts, signal: Tensor<3>) -> Result<(Said, Tensor<1>)> {
         let (read, states) = self.read(texts);
-        let (taken, loss) = self.measured((texts, &read, &states), signal)?;
+        let (taken, loss) = self.measured((texts, &read, &states), signal, Ending::Last)?;
         Ok((read.said(states, taken), loss))
     }
 
-    /// Positions that each byte of a text takes in a signal all of which says it.
+    /// Positions that bytes of a text take in a signal: of all of it, where the text is said in the positions of the signal, and where it is said in
+    /// more, of the bytes before the one that the signal ends in.
     ///
     /// # Shapes
     /// signal `[1, L, H]`
@@ -279,13 +280,22 @@ impl TextEncoder {
     ///
     /// # Panics
     /// As [`Self::forward`].
-    pub fn heard(&self, text: &str, signal: Tensor<3>) -> Result<Vec<f32>> {
+    pub fn heard(&self, saying: Saying, signal: Tensor<3>) -> Result<Vec<f32>> {
         let positions = signal.dims()[1];
-        let texts = Texts::new(vec![Saying::new(text, positions)], positions);
+        let (bytes, is_whole) = (saying.text.len(), saying.positions <= positions);
+        let texts = Texts::new(vec![saying], positions);
         let (read, states) = self.read(&texts);
-        let (taken, _) = self.measured((&texts, &read, &states), signal)?;
+        let ending = if is_whole { Ending::Last } else { Ending::Any };
+        let (taken, _) = self.measured((&texts, &read, &states), signal, ending)?;
         let taken: Vec<f32> = taken.try_into_vec_as().map_err(Error::device)?;
-        Ok(taken[1..=text.len()].to_vec())
+        let taken = &taken[1..=bytes];
+        // The byte in which the signal ends goes on after it.
+        let mut left = positions as f32;
+        let before = taken.iter().take_while(|&&byte| {
+            left -= byte;
+            is_whole || left > 0.5
+        });
+        Ok(before.copied().collect())
     }
 
     /// Positions that each token takes in a signal, and what is to be learned of that.
@@ -296,12 +306,13 @@ impl TextEncoder {
         &self,
         (texts, read, states): (&Texts, &TextTokens, &Tensor<3>),
         signal: Tensor<3>,
+        ending: Ending,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         let expected = self.taken(states, read); // [B, S]
         let places = read.places(expected.clone()).without_autodiff();
         let sizes = texts.sayings.iter().map(|saying| [saying.text.len(), saying.positions]).collect();
         let Aligned { taken, is_found, loss } =
-            self.aligner.forward(signal, Expected { states, places, texts: sizes })?;
+            self.aligner.forward(signal, Expected { states, places, texts: sizes, ending })?;
         // Cross entropy of the shares of the signal that bytes take: nothing depends on how fast all of it is said.
         let shares = expected.clone().clamp_min(1e-6) / read.said_in.clone().clamp_min(1.0);
         let positions = taken.clone().sum().clamp_min(1.0);

@@ -170,9 +170,10 @@ impl<'a> Speaker<'a> {
         let depth = codes.depth();
         let given = Codes::new(codes.values()[..given * depth].to_vec(), given, depth, codes.vocabulary())?;
         let positions = spoken.next_multiple_of(STRIDE);
+        let saying = Saying::new(spelled_out(text), spoken);
         let request = Request {
             classes: vec![0],
-            texts: vec![Saying::new(spelled_out(text), spoken)],
+            texts: vec![Saying { known: self.heard(saying.clone(), &given)?, ..saying }],
             positions: Some(positions),
             seed,
             first_index: 0,

@@ -1,6 +1,7 @@
 //! The recording whose voice is to speak.
 
 use super::Speaker;
+use crate::condition::Saying;
 use crate::error::{Error, Result};
 use crate::model::{Network as _, with_any_network};
 use crate::rvq::Codes;
@@ -48,12 +49,12 @@ impl Speaker<'_> {
             );
             return Err(Error::argument("prompt text", reason));
         }
-        let taken = self.heard(&text, &codes)?;
+        let taken = self.heard(Saying::new(&*text, codes.positions()), &codes)?;
         Ok(Prompt { codes, text, taken, slowness })
     }
 
-    /// Positions that each byte of a text takes in the codes that say it.
-    fn heard(&self, text: &str, codes: &Codes) -> Result<Vec<f32>> {
+    /// As [`TextEncoder::heard`](crate::condition::TextEncoder::heard), of codes.
+    pub(super) fn heard(&self, saying: Saying, codes: &Codes) -> Result<Vec<f32>> {
         with_any_network!(&self.generator.model, model => {
             let books = self.generator.tokenizer.books();
             let device = books.vectors().device();
@@ -61,7 +62,7 @@ impl Speaker<'_> {
             let embeddings = books.decode(codes.to_tensor(&device).reshape([positions, depth]));
             let scaled = embeddings.div_scalar(model.config().embedding_scales[depth]);
             match model.reader() {
-                Some(reader) => reader.heard(text, scaled.reshape([1, positions, books.width()])),
+                Some(reader) => reader.heard(saying, scaled.reshape([1, positions, books.width()])),
                 None => Ok(Vec::new()),
             }
         })
