@@ -59,8 +59,6 @@ pub(super) struct Expected<'a> {
 pub(super) struct Aligned {
     /// Positions that each token takes, `[B, S]`; zeros for a text that is none or has more bytes than there is room for.
     pub taken: Tensor<2>,
-    /// 1 where a text could be aligned, `[B, 1]`.
-    pub is_found: Tensor<2>,
     /// Nats a position of those that could, `[1]`.
     pub loss: Tensor<1>,
 }
@@ -93,7 +91,7 @@ impl Aligner {
         let signals = values.par_chunks(slots * length).zip(&expected.texts);
         let found: Vec<Option<Vec<f32>>> = signals.map(find).collect();
         let mut paths = vec![0.0; values.len()];
-        let (mut taken, mut is_found) = (vec![0.0; batch * length], vec![0.0; batch]);
+        let mut taken = vec![0.0; batch * length];
         let mut positions = 0;
         for (signal, (found, &[bytes, said_in])) in found.iter().zip(&expected.texts).enumerate() {
             let Some(found) = found else { continue };
@@ -103,13 +101,11 @@ impl Aligner {
                 row[1..=bytes].copy_from_slice(found);
                 taken.iter_mut().zip(found).for_each(|(sum, part)| *sum += part / SLOTS as f32);
             }
-            is_found[signal] = 1.0;
             positions += said_in;
         }
         let paths = Tensor::<3>::from_data(TensorData::new(paths, [batch, slots, length]), &device);
         Ok(Aligned {
             taken: Tensor::from_data(TensorData::new(taken, [batch, length]), &device),
-            is_found: Tensor::from_data(TensorData::new(is_found, [batch, 1]), &device),
             // Its gradient is that of the sum over all paths.
             loss: (paths * log_densities).sum().neg() / positions.max(1) as f64,
         })
@@ -181,7 +177,8 @@ fn posterior(slots: &[&[f32]], ending: Ending) -> Option<Vec<f32>> {
     if bytes == 0 || is_whole && bytes > slots.len() {
         return None;
     }
-    let likely = |slot: usize| slots[slot].iter().map(|log| f64::from(*log).exp());
+    let likely: Vec<f64> = slots.iter().copied().flatten().map(|log| f64::from(*log).exp()).collect();
+    let likely = |slot: usize| &likely[slot * bytes..][..bytes];
     // Of the paths up to a slot, and from it on; each row is divided by its largest number.
     let mut before = vec![0.0; slots.len() * bytes];
     let mut row = vec![0.0; bytes];
@@ -216,7 +213,7 @@ fn posterior(slots: &[&[f32]], ending: Ending) -> Option<Vec<f32>> {
             .for_each(|(found, both)| *found = (both / sum) as f32);
         row.iter_mut().zip(likely(slot)).for_each(|(paths, likely)| *paths *= likely);
         (1..bytes).for_each(|byte| row[byte - 1] += row[byte]);
-        row.iter_mut().skip(slot).for_each(|paths| *paths = 0.0);
+        row[slot.min(bytes)..].fill(0.0);
         if slot > 0 {
             scale(&mut row)?;
         }

@@ -311,13 +311,14 @@ impl TextEncoder {
         let expected = self.taken(states, read); // [B, S]
         let places = read.places(expected.clone()).without_autodiff();
         let sizes = texts.sayings.iter().map(|saying| [saying.text.len(), saying.positions]).collect();
-        let Aligned { taken, is_found, loss } =
+        let Aligned { taken, loss } =
             self.aligner.forward(signal, Expected { states, places, texts: sizes, ending })?;
         // Cross entropy of the shares of the signal that bytes take: nothing depends on how fast all of it is said.
         let shares = expected.clone().clamp_min(1e-6) / read.said_in.clone().clamp_min(1.0);
         let positions = taken.clone().sum().clamp_min(1.0);
         let surprise = (taken.clone() * shares.log()).sum().neg() / positions;
-        let taken = taken + expected.without_autodiff() * (is_found.neg() + 1.0);
+        let is_missing = taken.clone().sum_dim(1).equal_elem(0.0).float(); // [B, 1]
+        let taken = taken + expected.without_autodiff() * is_missing;
         Ok((taken, loss + surprise))
     }
 

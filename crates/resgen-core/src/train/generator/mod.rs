@@ -201,17 +201,16 @@ impl<M: Trainable, A: Autoencode> Learner for GeneratorLearner<M, A> {
     fn panels() -> Vec<Panel> {
         let (unit, watched) = (<M::Head as LearnsCodes>::UNIT, <M::Head as LearnsCodes>::WATCHED);
         let [title, watched_unit] = <M::Head as LearnsCodes>::WATCHED_AS;
-        let reading = speaks::<A>()
-            .then(|| Panel::of("When texts are said", "nats per position", &["reading"], Scale::Linear));
-        [
-            Some(Panel::of("Loss", unit, &["loss"], Scale::Linear)),
-            Some(Panel::of(title, watched_unit, &[watched], Scale::Linear)),
-            reading,
-            Some(Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let mut panels = vec![
+            Panel::of("Loss", unit, &["loss"], Scale::Linear),
+            Panel::of(title, watched_unit, &[watched], Scale::Linear),
+            Panel::of("Gradient", "norm before clipping", &["gradient_norm"], Scale::Log),
+        ];
+        if speaks::<A>() {
+            let reading = Panel::of("When texts are said", "nats per position", &["reading"], Scale::Linear);
+            panels.insert(2, reading);
+        }
+        panels
     }
 
     fn part(&self, step: u64, batch: TokenBatch) -> Result<GeneratorPart> {
