@@ -1,6 +1,7 @@
 //! Sound from magnitudes alone (Griffin and Lim 1984, with the momentum of Perraudin, Balazs and Søndergaard 2013): no weights, and a voice
 //! that can be understood. Phases are those of the spectrum of the sound of the last guess, again and again.
 
+use rayon::prelude::*;
 use realfft::num_complex::Complex;
 
 use crate::error::Result;
@@ -60,11 +61,12 @@ impl GriffinLim {
         for _ in 0..self.rounds {
             let sound = stft.inverse(&with_magnitudes(magnitudes, &directions, coefficients), samples);
             let found = stft.forward(&sound).values;
-            for (at, (direction, found)) in directions.iter_mut().zip(&found).enumerate() {
+            let pairs = directions.par_iter_mut().zip(&found).enumerate().with_min_len(coefficients);
+            pairs.for_each(|(at, (direction, found))| {
                 let last = before.as_ref().map_or(Complex::default(), |before| before[at]);
                 let ahead = found - last * beyond;
                 *direction = ahead / (ahead.norm() + f32::MIN_POSITIVE);
-            }
+            });
             before = Some(found);
         }
         stft.inverse(&with_magnitudes(magnitudes, &directions, coefficients), samples)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use serde::{Deserialize, Serialize};
@@ -150,14 +151,15 @@ impl Stft {
         let padded = reflected(samples, self.config.pad());
         let frames = self.config.frames(samples.len());
         let mut values = vec![Complex::default(); frames * coefficients];
-        let (mut frame, mut scratch) = (vec![0.0; size], self.forward.make_scratch_vec());
-        for (at, row) in values.chunks_exact_mut(coefficients).enumerate() {
+        let buffers = || (vec![0.0; size], self.forward.make_scratch_vec());
+        let rows = values.par_chunks_exact_mut(coefficients).enumerate();
+        rows.for_each_init(buffers, |(frame, scratch), (at, row)| {
             for ((value, sample), weight) in frame.iter_mut().zip(&padded[at * hop..]).zip(&self.window) {
                 *value = sample * weight;
             }
             // The buffers have the lengths that the transform made or asks for.
-            let _ = self.forward.process_with_scratch(&mut frame, row, &mut scratch);
-        }
+            let _ = self.forward.process_with_scratch(frame, row, scratch);
+        });
         Spectrum { coefficients, values }
     }
 
@@ -173,18 +175,21 @@ impl Stft {
         let mut weights = self.config.overlap(frames);
         weights.resize(weights.len().max(pad + samples), 0.0);
         let mut sum = vec![0.0f32; weights.len()];
-        let (mut row, mut frame) = (self.inverse.make_input_vec(), self.inverse.make_output_vec());
-        let mut scratch = self.inverse.make_scratch_vec();
+        let mut windowed = vec![0.0; frames * size];
+        let buffers = || (self.inverse.make_input_vec(), self.inverse.make_scratch_vec());
         let scale = 1.0 / size as f32;
-        for (at, values) in spectrum.rows().enumerate() {
+        let rows = spectrum.values.par_chunks_exact(spectrum.coefficients);
+        let pairs = rows.zip(windowed.par_chunks_exact_mut(size));
+        pairs.for_each_init(buffers, |(row, scratch), (values, frame)| {
             row.copy_from_slice(values);
             // The first and the last coefficient of a real signal are real.
             row[0].im = 0.0;
             row[size / 2].im = 0.0;
-            let _ = self.inverse.process_with_scratch(&mut row, &mut frame, &mut scratch);
-            for ((sum, value), weight) in sum[at * hop..].iter_mut().zip(&frame).zip(&self.window) {
-                *sum += value * weight * scale;
-            }
+            let _ = self.inverse.process_with_scratch(row, frame, scratch);
+            frame.iter_mut().zip(&self.window).for_each(|(value, weight)| *value *= weight * scale);
+        });
+        for (at, frame) in windowed.chunks_exact(size).enumerate() {
+            sum[at * hop..].iter_mut().zip(frame).for_each(|(sum, value)| *sum += value);
         }
         let kept = sum.iter().zip(&weights).skip(pad).take(samples);
         kept.map(|(sum, weight)| if *weight > 1e-11 { sum / weight } else { 0.0 }).collect()
