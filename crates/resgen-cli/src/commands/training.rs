@@ -160,7 +160,7 @@ impl RunArguments {
             Outcome::Finished { model, skipped, unreadable } => {
                 let counts = [
                     (skipped.len(), "steps left out after losses that were not finite"),
-                    (unreadable.len(), "files that could not be read replaced by others"),
+                    (unreadable.len(), "files that could not be used replaced by others"),
                 ];
                 let counts = counts.iter().filter(|(count, _)| *count > 0);
                 let counts: String = counts.map(|(count, what)| format!("\n  {count} {what}")).collect();

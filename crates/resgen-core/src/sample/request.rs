@@ -51,14 +51,18 @@ impl Request {
         if self.texts.len() != self.classes.len() {
             return Err(Error::mismatch("texts", self.classes.len(), self.texts.len()));
         }
-        match self.texts.iter().map(|saying| saying.text.len()).max().filter(|longest| *longest > reader.most)
-        {
-            Some(longest) => {
-                let reason = format!("one has {longest} bytes, the generator reads at most {}", reader.most);
-                Err(Error::argument("texts", reason))
+        for saying in &self.texts {
+            let (bytes, known) = (saying.text.len(), saying.known.len());
+            if bytes > reader.most {
+                let reason = format!("one has {bytes} bytes, the generator reads at most {}", reader.most);
+                return Err(Error::argument("texts", reason));
             }
-            None => Ok(positions),
+            if known > bytes {
+                let reason = format!("when {known} bytes are said is known of a text of {bytes}");
+                return Err(Error::argument("texts", reason));
+            }
         }
+        Ok(positions)
     }
 
     /// The conditions of all samples and, with guidance, of as many that are asked for nothing, `nothing` being the label of that.

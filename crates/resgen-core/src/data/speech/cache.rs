@@ -231,7 +231,8 @@ impl SpeechCache {
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(&self.tokenizer);
-        self.spoken.iter().for_each(|spoken| hash.update(format!("{:?}\n", spoken.saying())));
+        let line = |spoken: &Spoken| format!("{}\t{}\n", spoken.spoken, spoken.text);
+        self.spoken.iter().for_each(|spoken| hash.update(line(spoken)));
         self.codes.iter().for_each(|code| hash.update(code.to_le_bytes()));
         digest::short(hash)
     }
