@@ -82,9 +82,10 @@ fn speakers_are_learned_and_what_is_spoken_is_compared_with_its_prompt() {
             "--out",
             out,
         ];
-        place.run(&[&begun[..], &["--transcriber", hears, "--extractor", "runs/speakers"], more].concat())
+        place.run(&[&begun[..], more].concat())
     };
-    let ended = judge("judged", &["--json"]).succeeds();
+    let both = ["--transcriber", hears, "--extractor", "runs/speakers"];
+    let ended = judge("judged", &[&both[..], &["--json"]].concat()).succeeds();
     let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let value = |set: &str, place: usize| {
         let result = &report["voices"][set]["results"][place];
@@ -102,14 +103,19 @@ fn speakers_are_learned_and_what_is_spoken_is_compared_with_its_prompt() {
     let written = std::fs::read(place.path("judged/spoken.voices.json")).unwrap();
     let results =
         |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["results"].clone();
-    let text = judge("judged", &[]).succeeds().stdout;
+    let text = judge("judged", &both).succeeds().stdout;
     assert!(text.contains("| SIM-o | SIM-r | own voice |") && text.contains("| recordings |"), "{text}");
     assert_eq!(results(&std::fs::read(place.path("judged/spoken.voices.json")).unwrap()), results(&written));
     let shown =
         place.run(&["eval", "show", "judged/real.voices.json", "judged/spoken.voices.json"]).succeeds();
     assert!(!shown.stdout.contains("Not comparable"), "{}", shown.stdout);
-    judge("continued", &["--protocol", "continuation"]).succeeds();
+    // Voices alone.
+    let continuation = ["--protocol", "continuation"];
+    let text = judge("continued", &[&both[2..], &continuation].concat()).succeeds().stdout;
+    assert!(text.contains("SIM-o") && !text.contains("WER"), "{text}");
     assert!(place.path("continued/spoken.voices.json").exists());
+    assert!(!place.path("continued/spoken.heard.tsv").exists());
+    judge("neither", &continuation).fails(2, &["required"]);
 }
 
 #[test]

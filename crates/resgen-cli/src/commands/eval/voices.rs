@@ -68,8 +68,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// A command that writes what it hears.
-    #[arg(long, value_name = "COMMAND")]
-    transcriber: String,
+    #[arg(long, value_name = "COMMAND", required_unless_present = "extractor")]
+    transcriber: Option<String>,
     /// The network to tell voices with.
     #[arg(long, value_name = "RUN|FILE")]
     extractor: Option<PathBuf>,
@@ -106,15 +106,16 @@ struct Report {
     protocol: Protocol,
     /// Seconds of work for a second of sound, of what was made now.
     real_time_factor: Option<f64>,
-    real: Manifest,
-    spoken: Manifest,
+    /// How much of the texts is heard wrong.
+    #[serde(flatten)]
+    words: Option<Both>,
     /// How like their prompts' the voices are.
-    voices: Option<Voices>,
+    voices: Option<Both>,
 }
 
-/// Of both sets.
+/// What was found in both sets.
 #[derive(Debug, Serialize)]
-struct Voices {
+struct Both {
     real: Manifest,
     spoken: Manifest,
 }
@@ -198,15 +199,21 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     }
     progress.end();
 
-    let [real, spoken] = folders.each_ref().map(|folder| judge(arguments, folder, &texts, &pairs));
-    let (real, spoken) = (real?, spoken?);
+    let words = arguments.transcriber.as_ref().map(|transcriber| {
+        let [real, spoken] =
+            folders.each_ref().map(|folder| judge(arguments, transcriber, folder, &texts, &pairs));
+        anyhow::Ok(Both { real: real?, spoken: spoken? })
+    });
     let voices = prompts.map(|prompts| {
         let [real, spoken] = folders.each_ref().map(|folder| prompts.judge(arguments, folder, &pairs));
-        Ok::<_, Error>(Voices { real: real?, spoken: spoken? })
+        Ok::<_, Error>(Both { real: real?, spoken: spoken? })
     });
-    let real_time_factor = (sound > 0.0).then(|| work / sound);
-    let voices = voices.transpose()?;
-    let report = Report { protocol: arguments.protocol, real_time_factor, real, spoken, voices };
+    let report = Report {
+        protocol: arguments.protocol,
+        real_time_factor: (sound > 0.0).then(|| work / sound),
+        words: words.transpose()?,
+        voices: voices.transpose()?,
+    };
     context.output.print(&report, text)
 }
 
@@ -268,13 +275,11 @@ fn audible(sound: Sound) -> Result<Sound> {
 }
 
 fn text(report: &Report) -> String {
-    let table = |real: &Manifest, spoken: &Manifest| {
+    let table = |both: &Both| {
         let named = |name: &str, manifest: &Manifest| (name.to_owned(), manifest.clone());
-        tables(&[named("recordings", real), named("spoken", spoken)]).trim_end().to_owned()
+        tables(&[named("recordings", &both.real), named("spoken", &both.spoken)]).trim_end().to_owned()
     };
-    let voices = report.voices.as_ref();
-    let voices = voices.map(|voices| format!("\n\n{}", table(&voices.real, &voices.spoken)));
-    let factor = report.real_time_factor.map(|factor| format!("\n\n{factor:.2} s of work a second of sound"));
-    let words = table(&report.real, &report.spoken);
-    format!("{words}{}{}", voices.unwrap_or_default(), factor.unwrap_or_default())
+    let factor = report.real_time_factor.map(|factor| format!("{factor:.2} s of work a second of sound"));
+    let both = [&report.words, &report.voices].into_iter().flatten().map(table);
+    both.chain(factor).collect::<Vec<_>>().join("\n\n")
 }

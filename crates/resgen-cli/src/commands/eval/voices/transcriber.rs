@@ -17,13 +17,14 @@ use super::{Arguments, Pair};
 /// Where the command fails or writes something else than a line for each sound, or the results cannot be written.
 pub fn judge(
     arguments: &Arguments,
+    transcriber: &str,
     folder: &Path,
     said: &Path,
     pairs: &[Pair<'_>],
 ) -> anyhow::Result<Manifest> {
     let heard = folder.with_extension("heard.tsv");
     let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
-    let lines = transcribed(&arguments.transcriber, &names)?;
+    let lines = transcribed(transcriber, &names)?;
     if lines.len() != pairs.len() {
         let found = format!("{} lines", lines.len());
         return Err(
