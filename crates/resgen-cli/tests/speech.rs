@@ -88,7 +88,10 @@ fn texts_become_sounds_in_files_and_streams() {
     place.run(&["eval", "loss", "runs/voices", "--codes", "voices"]).fails(1, &["voices/part-00000.codes"]);
 
     let made = ["tokenizer", "reconstruct", "runs/voices", "voices", "--count", "2", "--out", "out"];
-    assert_eq!(place.json(&made)["recordings"], 2);
+    let rebuilt = place.json(&made);
+    assert_eq!(rebuilt["recordings"], 2);
+    let usage = rebuilt["usage"].as_array().unwrap();
+    assert!(usage.len() == 2 && usage.iter().all(|depth| depth["used"].as_f64().unwrap() > 0.0), "{usage:?}");
     assert_eq!(place.names("out"), ["depth-2", "original", "texts.tsv"]);
     assert_eq!(place.names("out/original"), ["00000.wav", "00001.wav"]);
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use resgen_core::atomic::write_atomically;
 use resgen_core::data::{SpeechSet, spread};
 use resgen_core::progress::Progress as _;
+use resgen_core::rvq::{DepthUsage, Usage};
 use resgen_core::signal::mel::{Listener, Mel};
 use resgen_core::signal::sound::Sound;
 use resgen_core::tokenizer::SpeechTokenizer;
@@ -29,6 +30,8 @@ struct Reconstruction {
     out: PathBuf,
     recordings: usize,
     depths: Vec<DepthError>,
+    /// How the codes of each depth are used, the coarsest first.
+    usage: Vec<DepthUsage>,
 }
 
 /// How far spectrograms are from their approximations at one depth.
@@ -71,6 +74,7 @@ pub fn run(
 
     let mut progress = TerminalProgress::default();
     progress.begin("reconstructing", 0, items.len() as u64);
+    let mut usage = Usage::new(tokenizer.books().depth(), tokenizer.books().vocabulary());
     let mut squares = vec![0.0; depths.len()];
     let mut values = 0;
     for (index, few) in items.chunks(AT_ONCE).enumerate() {
@@ -83,6 +87,7 @@ pub fn run(
         for (place, mel) in mels.into_iter().enumerate() {
             let name = format!("{:05}.wav", index * AT_ONCE + place);
             let codes = tokenizer.encode_mel(&mel, 1)?;
+            usage.add(&codes);
             values += mel.values.len();
             for (&depth, sum) in depths.iter().zip(&mut squares) {
                 let mut decoded = tokenizer.decode_mels(&codes.truncated(depth)?)?.remove(0);
@@ -108,7 +113,8 @@ pub fn run(
         mel_error: (sum / values.max(1) as f64).sqrt() * DECIBELS,
     };
     let depths = depths.iter().zip(&squares).map(error).collect();
-    let made = Reconstruction { out: arguments.out.clone(), recordings: items.len(), depths };
+    let usage = usage.per_depth();
+    let made = Reconstruction { out: arguments.out.clone(), recordings: items.len(), depths, usage };
     context.output.print(&made, text)
 }
 
@@ -151,5 +157,7 @@ fn write_texts(path: &Path, items: &[Item]) -> Result<()> {
 fn text(made: &Reconstruction) -> String {
     let line = |depth: &DepthError| format!("\n  depth {:>3}   {:.2} dB off", depth.depth, depth.mel_error);
     let lines: String = made.depths.iter().map(line).collect();
-    format!("{}: {} recordings{lines}", made.out.display(), made.recordings)
+    let used: Vec<String> = made.usage.iter().map(|usage| format!("{:.0} %", usage.used * 100.0)).collect();
+    let used = format!("codes in use, depth by depth: {}", used.join(", "));
+    format!("{}: {} recordings{lines}\n  {used}", made.out.display(), made.recordings)
 }
