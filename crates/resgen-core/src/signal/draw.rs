@@ -34,6 +34,7 @@ pub struct Grid {
     title: String,
     columns: Vec<String>,
     rows: Vec<(String, Vec<Picture>)>,
+    visible: Option<u32>,
 }
 
 /// Where everything of a grid goes, in pixels.
@@ -67,6 +68,13 @@ impl Grid {
     #[must_use]
     pub fn row(mut self, label: impl Into<String>, pictures: Vec<Picture>) -> Self {
         self.rows.push((label.into(), pictures));
+        self
+    }
+
+    /// Enlarges pictures until the largest is so many pixels wide or high, in place of 128.
+    #[must_use]
+    pub fn at_least(mut self, pixels: u32) -> Self {
+        self.visible = Some(pixels);
         self
     }
 
@@ -113,7 +121,7 @@ impl Grid {
         else {
             return Err(Error::argument("rows", "a grid without pictures"));
         };
-        let scale = VISIBLE.div_ceil(width.max(height));
+        let scale = self.visible.unwrap_or(VISIBLE).div_ceil(width.max(height)).max(1);
         let cell = (width.saturating_mul(scale), height.saturating_mul(scale));
         let across = self.rows.iter().map(|(_, pictures)| pictures.len()).max().unwrap_or(0) as u32;
 
@@ -186,6 +194,8 @@ mod tests {
         // A width of 2 is shown at 128, a factor of 64.
         assert_eq!((grid.width(), grid.height()), (152, 64 + 24));
         assert_eq!((pixel(&grid, 75, 75), pixel(&grid, 76, 75)), (&[1; 3][..], &[2; 3][..]));
+        let larger = Grid::new("").at_least(129).row("", vec![tile(64, 1)]).draw().unwrap();
+        assert_eq!((larger.width(), larger.height()), (3 * 64 + 24, 3 * 64 + 24));
     }
 
     #[test]

@@ -7,10 +7,12 @@
 mod filters;
 mod inverse;
 mod listener;
+mod picture;
 mod stft;
 
 pub use filters::{FilterNorm, MelFilters, MelScale};
 pub use listener::{Listener, ListenerConfig};
+pub(crate) use picture::picture;
 pub(crate) use stft::reflected;
 pub use stft::{Padding, Spectrum, Stft, StftConfig};
 

@@ -10,6 +10,7 @@ use crate::nn::Builder;
 use crate::nn::convnext::{ConvNext, Narrowing, Norm, through};
 use crate::nn::precision::project;
 use crate::signal::Picture;
+use crate::signal::mel::picture;
 use crate::tokenizer::Autoencode;
 
 /// Of the decoder: frames are worked on, then become more; the last level leaves that to the last layer.
@@ -121,18 +122,11 @@ impl Autoencode for MelAutoencoder {
         squared_error.sqrt() * f64::from(config.spread) * 20.0 / std::f64::consts::LN_10
     }
 
-    /// Time to the right, low tones below; silence is black.
+    /// As [`Mel::picture`](crate::signal::mel::Mel::picture), of normalised spectrograms.
     fn pictures(signals: Tensor<4>) -> Result<Vec<Picture>> {
         let [_, _, frames, bins] = signals.dims();
         let values = signals.try_into_vec_as::<f32>().map_err(Error::device)?;
-        let picture = |values: &[f32]| {
-            let level = |bin: usize, frame: usize| (values[frame * bins + bin] * 64.0 + 128.0) as u8;
-            let rows = (0..bins).rev();
-            let levels = rows.flat_map(|bin| (0..frames).map(move |frame| (bin, frame)));
-            let rgb = levels.flat_map(|(bin, frame)| [level(bin, frame); 3]).collect();
-            Picture::new(frames as u32, bins as u32, rgb)
-        };
-        values.chunks_exact(frames * bins).map(picture).collect()
+        values.chunks_exact(frames * bins).map(|values| picture(values, bins, -2.0..=2.0)).collect()
     }
 }
 

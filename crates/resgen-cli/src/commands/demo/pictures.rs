@@ -1,4 +1,4 @@
-//! `demo`: what the project does, from a small model inside the binary.
+//! Pictures from a small model inside the binary.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,13 +16,14 @@ use resgen_core::train::preview;
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
-use super::sample::draw_labelled;
+use super::Arguments;
+use crate::commands::sample::draw_labelled;
 use crate::context::{Batch, Context};
 
 /// The generator with its tokenizer; assets/letters/README.md says how it was made.
-const MODEL: &[u8] = include_bytes!("../../../../assets/letters/model.safetensors");
+const MODEL: &[u8] = include_bytes!("../../../../../assets/letters/model.safetensors");
 /// Held-out pictures, one a class, in the order of the classes.
-const PICTURES: &[u8] = include_bytes!("../../../../assets/letters/heldout.tar");
+const PICTURES: &[u8] = include_bytes!("../../../../../assets/letters/heldout.tar");
 
 /// Every how many classes one is shown.
 const STRIDE: usize = 5;
@@ -33,49 +34,31 @@ const UNMASKED: &str = "upper_R";
 /// States shown of it.
 const STATES: usize = 12;
 
-/// Arguments of `demo`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  resgen demo
-  resgen demo --out pictures --seed 7")]
-pub struct Arguments {
-    /// The folder to write to.
-    #[arg(long, value_name = "DIR", default_value = "resgen-demo")]
-    out: PathBuf,
-    /// Seed of everything random.
-    #[arg(long, default_value_t = 0, value_name = "S")]
-    seed: u64,
-    /// Samples of each class.
-    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    samples: u32,
-}
-
 /// What was written.
 #[derive(Debug, Serialize)]
-struct Shown {
+pub struct Shown {
     samples: PathBuf,
     unmasking: PathBuf,
     reconstructions: PathBuf,
     model: PathBuf,
     parameters: usize,
     steps: usize,
+    positions: usize,
+    depth: usize,
     classes: usize,
     sampled: usize,
     sampling_seconds: f64,
 }
 
-/// Writes the pictures and says what they are.
+/// Writes the pictures.
 ///
 /// # Errors
-/// Where the folder cannot be written.
-pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
-    let device = context.device()?;
+/// Where they cannot be written.
+pub fn show(arguments: &Arguments, device: &Device, context: &Context) -> anyhow::Result<Shown> {
     let out = &arguments.out;
-    std::fs::create_dir_all(out).map_err(Error::io(out))?;
     let file: ModelFile<GeneratorHeader> =
         ModelFile::from_bytes(MODEL).map_err(|reason| Error::file("embedded model", reason))?;
-    let generator = Generator::<AnyNetwork>::from_file(&file, &device)?;
+    let generator = Generator::<AnyNetwork>::from_file(&file, device)?;
     let AnyNetwork::Resgen(network) = &generator.model else {
         return Err(Error::mismatch("embedded model", "a resgen", generator.model.sizes().kind.name()).into());
     };
@@ -88,53 +71,57 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let unmasking = out.join("unmasking.png");
     draw_unmasking(&generator, &sampler, arguments.seed)?.draw()?.save_png(&unmasking)?;
     let reconstructions = out.join("reconstructions.png");
-    let pixels = heldout(generator.tokenizer.config().resolution, &device)?;
+    let pixels = heldout(generator.tokenizer.config().resolution, device)?;
     preview::reconstructions(&generator.tokenizer, pixels)?.save_png(&reconstructions)?;
     let model = out.join("model.safetensors");
     resgen_core::atomic::write_atomically(&model, |writer| writer.write_all(MODEL))?;
 
-    let shown = Shown {
+    let sizes = generator.model.sizes();
+    Ok(Shown {
         samples,
         unmasking,
         reconstructions,
         model,
         parameters: file.tensors.values().map(TensorData::num_elements).sum(),
         steps: generator.header.preset.steps,
+        positions: sizes.positions,
+        depth: sizes.depth,
         classes: shown_classes(&generator).len(),
         sampled: shown_classes(&generator).len() * arguments.samples as usize,
         sampling_seconds,
-    };
-    context.output.print(&shown, |shown| words(shown, &generator, out))
+    })
 }
 
-fn words(shown: &Shown, generator: &Generator, out: &Path) -> String {
-    let model = generator.model.sizes();
+/// What there is to see, and what to try next.
+pub fn words(shown: &Shown, out: &Path) -> [String; 2] {
     let path = |path: &Path| path.display().to_string();
-    format!(
+    let seen = format!(
         "{} pictures of {} classes, drawn by a ResGen of {:.1} million parameters (tokenizer included)\n\
          in {:.1} s: {} steps each, whatever the {} positions × {} codes of a picture.\n\n\
          {:32} samples, a row a class\n\
          {:32} one of them, step by step\n\
-         {:32} held-out pictures from 1, 2, 4 and all {} codes a position\n\n\
-         Next:\n  \
-         resgen sample {} --class upper_Q --count 8 --out {}/q\n  \
-         resgen sample {} --help        inpainting, variation, guidance, …\n  \
-         resgen data inspect PICTURES   a folder of your own, one sub-folder a class",
+         {:32} held-out pictures from 1, 2, 4 and all {} codes a position",
         shown.sampled,
         shown.classes,
         shown.parameters as f64 / 1e6,
         shown.sampling_seconds,
         shown.steps,
-        model.positions,
-        model.depth,
+        shown.positions,
+        shown.depth,
         path(&shown.samples),
         path(&shown.unmasking),
         path(&shown.reconstructions),
-        model.depth,
+        shown.depth,
+    );
+    let next = format!(
+        "resgen sample {} --class upper_Q --count 8 --out {}/q\n  \
+         resgen sample {} --help        inpainting, variation, guidance, …\n  \
+         resgen data inspect PICTURES   a folder of your own, one sub-folder a class",
         path(&shown.model),
         out.display(),
         path(&shown.model),
-    )
+    );
+    [seen, next]
 }
 
 /// A row a class.
