@@ -4,6 +4,7 @@ mod common;
 
 use common::Workplace;
 use common::speech::{buzz, recordings, train_generator};
+use resgen_core::signal::sound::Sound;
 
 /// Two buzzing speakers of six recordings each to learn from, and two others of four.
 fn speakers() -> Workplace {
@@ -116,6 +117,19 @@ fn speakers_are_learned_and_what_is_spoken_is_compared_with_its_prompt() {
     assert!(place.path("continued/spoken.voices.json").exists());
     assert!(!place.path("continued/spoken.heard.tsv").exists());
     judge("neither", &continuation).fails(2, &["required"]);
+
+    // What is too long to be a prompt is none, as the next recording of its speaker either.
+    let second = buzz(120.0);
+    Sound::new(second.rate(), second.samples().repeat(17))
+        .unwrap()
+        .save(place.path("others/long.wav"))
+        .unwrap();
+    let said = "Hello number one.\tann";
+    let lines = ["120-0.wav", "long.wav", "120-1.wav"].map(|name| format!("../others/{name}\t{said}\n"));
+    place.write("mixed/manifest.tsv", &format!("path\ttext\tspeaker\n{}", lines.concat()));
+    let begun = ["eval", "speech", "runs/voices", "--data", "mixed", "--count", "3", "--out", "mixed-judged"];
+    place.run(&[&begun[..], &["--given", "0.5"], &both[..2]].concat()).succeeds();
+    assert_eq!(place.names("mixed-judged/spoken").len(), 3);
 }
 
 #[test]

@@ -120,6 +120,9 @@ struct Both {
     spoken: Manifest,
 }
 
+/// The largest share of what a generator holds that a prompt takes: beside it there must be room for what is to be said.
+const PROMPT: f64 = 0.75;
+
 /// A recording that is said again.
 struct Pair<'a> {
     name: String,
@@ -142,7 +145,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let preset = arguments.settings.over(generator.header.preset, generator.header.model.kind)?;
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
-    let pairs = pairs(&set, arguments)?;
+    let holds = generator.header.model.positions as f64 / generator.tokenizer.config().position_rate();
+    let pairs = pairs(&set, arguments, holds * PROMPT)?;
     let extractor = arguments.extractor.as_deref();
     let encoder = extractor.map(|path| likeness::encoder(path, &set, context)).transpose()?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));
@@ -233,8 +237,8 @@ fn expect_same(path: &Path, how: &Value) -> Result<()> {
     }
 }
 
-/// The recordings to say again; with prompts, each beside the next usable one of its speaker.
-fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments) -> Result<Vec<Pair<'a>>> {
+/// The recordings to say again; with prompts, each beside the next usable one of its speaker, of at most so many seconds.
+fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> Result<Vec<Pair<'a>>> {
     let utterances = set.utterances();
     let count = arguments.count as usize;
     let seconds =
@@ -249,7 +253,7 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments) -> Result<Vec<Pair<'a>>>
             Protocol::CrossSentence => {
                 let others = (1..utterances.len()).map(|ahead| &utterances[(at + ahead) % utterances.len()]);
                 let mut others = others.filter(|other| other.speaker == target.speaker);
-                match others.find(|other| seconds(other) >= arguments.given) {
+                match others.find(|other| (arguments.given..=longest_prompt).contains(&seconds(other))) {
                     Some(other) => Some(other),
                     None => continue,
                 }
