@@ -67,7 +67,7 @@ pub struct Arguments {
     /// The folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// A command that writes what it hears.
+    /// A command that writes what it hears; it may be left out where an extractor is named.
     #[arg(long, value_name = "COMMAND", required_unless_present = "extractor")]
     transcriber: Option<String>,
     /// The network to tell voices with.
