@@ -8,6 +8,7 @@ use burn::tensor::{Device, TensorData};
 use flate2::read::GzDecoder;
 use resgen_core::atomic::write_atomically;
 use resgen_core::model::AnyNetwork;
+use resgen_core::signal::Picture;
 use resgen_core::signal::draw::Grid;
 use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
@@ -89,7 +90,7 @@ pub fn show(arguments: &Arguments, device: &Device) -> anyhow::Result<Shown> {
     })
 }
 
-fn draw(listener: &Listener, [recording, said]: [&Sound; 2]) -> Result<resgen_core::signal::Picture> {
+fn draw(listener: &Listener, [recording, said]: [&Sound; 2]) -> Result<Picture> {
     Grid::new("One voice: a recording of it, and what ResGen says in it")
         .at_least(768)
         .row(format!("recorded: “{PROMPT_TEXT}”"), vec![listener.mel(recording)?.picture()?])

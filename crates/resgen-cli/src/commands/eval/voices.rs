@@ -121,7 +121,7 @@ struct Both {
 }
 
 /// The largest share of what a generator holds that a prompt takes: beside it there must be room for what is to be said.
-const PROMPT: f64 = 0.75;
+const PROMPT_SHARE: f64 = 0.75;
 
 /// A recording that is said again.
 struct Pair<'a> {
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let holds = generator.header.model.positions as f64 / generator.tokenizer.config().position_rate();
-    let pairs = pairs(&set, arguments, holds * PROMPT)?;
+    let pairs = pairs(&set, arguments, holds * PROMPT_SHARE)?;
     let extractor = arguments.extractor.as_deref();
     let encoder = extractor.map(|path| likeness::encoder(path, &set, context)).transpose()?;
     let folders = ["real", "spoken"].map(|name| arguments.out.join(name));

@@ -28,7 +28,8 @@ impl Mel {
 pub(crate) fn picture(values: &[f32], bins: usize, range: RangeInclusive<f32>) -> Result<Picture> {
     let frames = values.len() / bins;
     let color = |value: f32| {
-        let value = value.clamp(*range.start(), *range.end());
+        // What is no number is shown as silence; the colours know numbers only.
+        let value = value.max(*range.start()).min(*range.end());
         ViridisRGB.get_color_normalized(value, *range.start(), *range.end())
     };
     let places = (0..bins).rev().flat_map(|bin| (0..frames).map(move |frame| frame * bins + bin));
@@ -52,5 +53,7 @@ mod tests {
         assert_eq!([above[0], above[2]], [below[0], below[2]]);
         assert!(below[0] < below[1] && below[1] < below[2]);
         assert!(Mel { bins: 2, values: Vec::new() }.picture().is_err());
+        let of = |value| Mel { bins: 1, values: vec![value] }.picture().unwrap();
+        assert_eq!(of(f32::NAN), of(-10.0));
     }
 }
