@@ -42,6 +42,8 @@ pub enum Purpose {
     Phase = 13,
     /// How much of a signal's beginning is known in training.
     Prompt = 14,
+    /// Which recordings follow others.
+    Pairs = 15,
 }
 
 /// The stream named by (`seed`, `purpose`, `index`, `step`).

@@ -137,7 +137,7 @@ fn generator(
         preset: Preset { steps: 8, guidance: 1.5, temperature: 0.5, ..Preset::default() },
         licence: "none".into(),
     };
-    let mut source = SpeechSource::new(cache, (48, 40), 1, settings.batch, settings.micro_batches).unwrap();
+    let mut source = SpeechSource::new(cache, (48, 40), 0.5, &settings).unwrap();
     let mut learner =
         GeneratorLearner::<Resgen, MelAutoencoder>::new(model, parts, &settings, &Device::flex()).unwrap();
     let path = train(&mut learner, &mut source, &settings, folder);

@@ -90,12 +90,13 @@ fn train_on_pictures<M: Trainable>(
     run: &RunArguments,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
-    let of_speech =
-        [("text", experiment.model.text.is_some()), ("positions", experiment.model.positions.is_some())];
+    let of_speech = [
+        ("model.text", experiment.model.text.is_some()),
+        ("model.positions", experiment.model.positions.is_some()),
+        ("codes.pairs", experiment.codes.pairs > 0.0),
+    ];
     if let Some((key, _)) = of_speech.iter().find(|(_, is_given)| *is_given) {
-        return Err(
-            Error::config(format!("model.{key}"), "the codes are of pictures, which do not speak").into()
-        );
+        return Err(Error::config(*key, "the codes are of pictures, which do not speak").into());
     }
     run.prepare_folder(experiment)?;
     let cache = TokenCache::open(&experiment.codes.cache)?;
@@ -146,9 +147,8 @@ fn train_on_speech<M: Trainable>(
         preset: experiment.sample,
         licence: experiment.licence.clone(),
     };
-    let settings = &experiment.train;
     let limits = (parts.positions, text.most);
-    let mut source = SpeechSource::new(cache, limits, settings.seed, settings.batch, settings.micro_batches)?;
+    let mut source = SpeechSource::new(cache, limits, experiment.codes.pairs, &experiment.train)?;
     let encoder = text.encoder.as_deref();
     let before = |path: &Path, device: &Device| Ok(model::speech_generator(path, encoder, device)?.0);
     learn::<M, _>(experiment, parts, (&mut source, before), run, context)

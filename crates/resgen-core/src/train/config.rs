@@ -122,6 +122,10 @@ pub struct CodesConfig {
     pub cache: PathBuf,
     /// The tokenizer that made it.
     pub tokenizer: PathBuf,
+    /// Of speech: so many pairs for each recording, up to 1, which are learned from as well: a recording and after it another one of the same speaker. Whoever
+    /// speaks after a prompt is shown one sentence and says the next.
+    #[serde(default)]
+    pub pairs: f64,
 }
 
 /// Everything that makes a generator.
@@ -177,6 +181,10 @@ impl Experiment for SpeechTokenizerExperiment {
 
 impl Experiment for GeneratorExperiment {
     fn validate(&self) -> Result<()> {
+        let pairs = self.codes.pairs;
+        if !(0.0..=1.0).contains(&pairs) {
+            return Err(Error::config("codes.pairs", format!("expected 0 to 1, found {pairs}")));
+        }
         self.model.validate()?;
         self.train.validate()
     }

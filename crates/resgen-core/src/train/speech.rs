@@ -1,6 +1,7 @@
 //! Micro-batches of speech: codes of recordings of one length, and what is said in them.
 
 use super::learner::BatchSource;
+use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use crate::data::order::Order;
 use crate::data::speech::{SpeechCache, Spoken};
@@ -23,18 +24,18 @@ pub struct SpeechSource {
 }
 
 impl SpeechSource {
-    /// Batches of `batch` recordings in `micro_batches` equal parts. Recordings of more than `longest` positions, or texts of more than `most` bytes, are
-    /// left out.
+    /// Batches of `run.batch` recordings in equal parts, and of so many `pairs` of them for each recording ([`SpeechCache::add_pairs`]). Recordings of more
+    /// than `longest` positions, or texts of more than `most` bytes, are left out.
     ///
     /// # Errors
-    /// [`Error::Argument`] where none is left.
+    /// [`Error::Argument`] where none is left; [`Error::Config`] where there are no pairs.
     pub fn new(
-        cache: SpeechCache,
+        mut cache: SpeechCache,
         (longest, most): (usize, usize),
-        seed: u64,
-        batch: usize,
-        micro_batches: usize,
+        pairs: f64,
+        run: &RunConfig,
     ) -> Result<Self> {
+        cache.add_pairs(pairs, (longest, most), run.seed)?;
         let (lengths, others) = cache.by_length(longest, most);
         let reason = |at: usize| {
             let Spoken { path, positions, text, .. } = &cache.spoken()[at];
@@ -48,6 +49,7 @@ impl SpeechSource {
             let reason = format!("no recording has at most {longest} positions and {most} bytes of text");
             return Err(Error::argument("recordings", reason));
         }
+        let RunConfig { seed, batch, micro_batches, .. } = *run;
         Ok(Self { cache, lengths, seed, batch, micro_batches, left_out, epoch: None })
     }
 

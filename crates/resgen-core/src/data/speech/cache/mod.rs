@@ -3,25 +3,25 @@
 //! A folder of parts of up to 1,000 recordings each, in the order of the set. Making goes on where it was stopped: a part is there whole or not at all,
 //! and says of which recordings and which tokenizer it is.
 
+mod pairs;
+mod part;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{SpeechSet, Utterance};
-use crate::atomic::write_atomically;
+use self::part::{Part, PartHeader, expect, name_of, read};
+use super::SpeechSet;
 use crate::condition::Saying;
 use crate::data::Problem;
-use crate::data::unreadable::reason_of;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::rvq::Codes;
-use crate::signal::mel::{Listener, Mel};
-use crate::signal::sound::Sound;
-use crate::text::spelled_out;
+use crate::signal::mel::Listener;
 use crate::tokenizer::SpeechTokenizer;
 
 /// Recordings of a part.
@@ -53,23 +53,11 @@ impl Spoken {
     }
 }
 
-/// What a part says beside its codes.
-#[derive(Debug, Serialize, Deserialize)]
-struct PartHeader {
-    parts: usize, // of the whole cache
-    tokenizer: String,
-    depth: usize,
-    vocabulary: usize,
-    recordings: String, // a fingerprint of the part of the set
-    spoken: Vec<Spoken>,
-    problems: Vec<Problem>,
-}
-
 /// The codes of recordings.
 #[derive(Debug)]
 pub struct SpeechCache {
     spoken: Vec<Spoken>,
-    starts: Vec<usize>, // where a recording's codes begin
+    places: Vec<[Range<usize>; 2]>, // where a recording's codes are: in two places those of a pair
     codes: Vec<u16>,
     depth: usize,
     vocabulary: usize,
@@ -123,7 +111,7 @@ impl SpeechCache {
         let (first, codes) = read(&folder.join(name_of(0)))?;
         let mut cache = Self {
             spoken: Vec::new(),
-            starts: Vec::new(),
+            places: Vec::new(),
             codes: Vec::new(),
             depth: first.depth,
             vocabulary: first.vocabulary,
@@ -165,8 +153,9 @@ impl SpeechCache {
     fn add(&mut self, header: PartHeader, codes: Vec<u16>) {
         let mut start = self.codes.len();
         for spoken in &header.spoken {
-            self.starts.push(start);
-            start += spoken.positions * self.depth;
+            let end = start + spoken.positions * self.depth;
+            self.places.push([start..end, end..end]);
+            start = end;
         }
         self.codes.extend(codes);
         self.spoken.extend(header.spoken);
@@ -223,8 +212,8 @@ impl SpeechCache {
     }
 
     fn values(&self, recordings: &[usize]) -> Vec<u16> {
-        let of = |at: usize| &self.codes[self.starts[at]..][..self.spoken[at].positions * self.depth];
-        recordings.iter().flat_map(|&at| of(at)).copied().collect()
+        let places = recordings.iter().flat_map(|&at| self.places[at].clone());
+        places.flat_map(|place| &self.codes[place]).copied().collect()
     }
 
     /// A hash of the codes, of the texts and of what made them.
@@ -245,127 +234,6 @@ impl SpeechCache {
     /// Recordings that could not be encoded.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
-    }
-}
-
-fn name_of(part: usize) -> String {
-    format!("part-{part:05}.codes")
-}
-
-/// A part in the making.
-struct Part {
-    header: PartHeader,
-    codes: Vec<u16>,
-}
-
-impl Part {
-    fn of(tokenizer: &SpeechTokenizer, fingerprint: &str, utterances: &[Utterance], parts: usize) -> Self {
-        let header = PartHeader {
-            parts,
-            tokenizer: fingerprint.to_owned(),
-            depth: tokenizer.books().depth(),
-            vocabulary: tokenizer.books().vocabulary(),
-            recordings: fingerprint_of(utterances),
-            spoken: Vec::new(),
-            problems: Vec::new(),
-        };
-        Self { header, codes: Vec::new() }
-    }
-
-    /// Recordings that have been encoded or could not be.
-    fn tried(&self) -> usize {
-        self.header.spoken.len() + self.header.problems.len()
-    }
-
-    fn add(
-        &mut self,
-        tokenizer: &SpeechTokenizer,
-        listener: &Listener,
-        set: &SpeechSet,
-        utterances: &[Utterance],
-    ) -> Result<()> {
-        let heard: Vec<Result<Mel>> = utterances
-            .par_iter()
-            .map(|utterance| listener.mel(&Sound::open(set.path_of(utterance))?))
-            .collect();
-        let each = tokenizer.config().frames_per_position();
-        for (utterance, heard) in utterances.iter().zip(heard) {
-            let path = utterance.path.clone();
-            let encoded = heard.and_then(|mel| Ok((mel.frames(), tokenizer.encode_mel(&mel, STRIDE)?)));
-            match encoded {
-                Ok((frames, codes)) => {
-                    self.header.spoken.push(Spoken {
-                        path,
-                        text: spelled_out(&utterance.text),
-                        speaker: utterance.speaker.clone(),
-                        positions: codes.positions(),
-                        spoken: frames.div_ceil(each),
-                    });
-                    self.codes.extend(codes.into_values());
-                }
-                // The device fails for all, not for one.
-                Err(error @ Error::Device(_)) => return Err(error),
-                Err(error) => self.header.problems.push(Problem { path, reason: reason_of(error) }),
-            }
-        }
-        Ok(())
-    }
-
-    /// The header's length, the header, the codes, and a checksum of all.
-    fn save(&self, path: &Path) -> Result<()> {
-        let header = serde_json::to_vec(&self.header).map_err(|error| Error::file(path, error))?;
-        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(header);
-        bytes.extend(self.codes.iter().flat_map(|code| code.to_le_bytes()));
-        let sum = crc32c::crc32c(&bytes);
-        bytes.extend(sum.to_le_bytes());
-        write_atomically(path, |writer| writer.write_all(&bytes))
-    }
-}
-
-fn fingerprint_of(utterances: &[Utterance]) -> String {
-    let lines = utterances
-        .iter()
-        .map(|Utterance { path, text, speaker }| format!("{}\t{text}\t{speaker}\n", path.display()));
-    digest::of(lines.collect::<String>().as_bytes())
-}
-
-fn expect(path: &Path, header: &PartHeader, fingerprint: &str, utterances: &[Utterance]) -> Result<()> {
-    if header.tokenizer != fingerprint {
-        return Err(Error::file(
-            path,
-            "it was made with another tokenizer; choose another folder, or delete it",
-        ));
-    }
-    if header.recordings != fingerprint_of(utterances) {
-        return Err(Error::file(path, "it is of other recordings; choose another folder, or delete it"));
-    }
-    Ok(())
-}
-
-/// The header and the codes of a part.
-fn read(path: &Path) -> Result<(PartHeader, Vec<u16>)> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let damaged = |what: &str| Error::file(path, format!("damaged: {what}"));
-    let (rest, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("too short"))?;
-    if crc32c::crc32c(rest) != u32::from_le_bytes(*sum) {
-        return Err(damaged("its checksum is wrong"));
-    }
-    let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(|| damaged("too short"))?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged("its header's length"))?;
-    let header = rest.get(..length).ok_or_else(|| damaged("its header's length"))?;
-    let codes = &rest[length..];
-    let header: PartHeader = serde_json::from_slice(header).map_err(|error| damaged(&error.to_string()))?;
-    let bytes = header.spoken.iter().try_fold(0usize, |sum, spoken| {
-        sum.checked_add(spoken.positions.checked_mul(header.depth)?.checked_mul(2)?)
-    });
-    if bytes != Some(codes.len()) {
-        return Err(damaged("it has not as many codes as its header says"));
-    }
-    let codes: Vec<u16> = codes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
-    match codes.iter().find(|&&code| usize::from(code) >= header.vocabulary) {
-        Some(code) => Err(damaged(&format!("code {code} of {}", header.vocabulary))),
-        None => Ok((header, codes)),
     }
 }
 
