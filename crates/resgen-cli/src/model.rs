@@ -71,6 +71,15 @@ pub fn tokenizer(path: &Path, device: &Device) -> Result<ImageTokenizer> {
     tokenizer_of(&path, &ModelFile::load(&path)?, (TOKENIZER, GENERATOR), device)
 }
 
+/// Loads the tokenizer of speech in `path`, as [`any_tokenizer`].
+///
+/// # Errors
+/// As there, and [`Error::File`] for one of pictures.
+pub fn speech_tokenizer(path: &Path, device: &Device) -> Result<SpeechTokenizer> {
+    let path = file_of(path);
+    tokenizer_of(&path, &ModelFile::load(&path)?, (SPEECH_TOKENIZER, SPEECH_GENERATOR), device)
+}
+
 /// The tokenizer of a file that holds one of the two kinds, by itself or with a generator.
 fn tokenizer_of<A: Autoencode>(
     path: &Path,

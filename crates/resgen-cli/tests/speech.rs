@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::Workplace;
-use common::speech::{buzz, recordings, tokenize, trained};
+use common::speech::{MEL, buzz, recordings, tokenize, trained};
 use resgen_core::signal::sound::Sound;
 
 const VOCODER: &str = r#"
@@ -14,6 +14,7 @@ train = "voices/manifest.tsv"
 heldout = "voices/manifest.tsv"
 
 [vocoder]
+listener = { mel = MEL }
 segment = 8
 width = 16
 blocks = 1
@@ -26,21 +27,6 @@ steps = 2
 batch = 2
 preview_every = 2
 rate = { warmup = 1 }
-"#;
-
-const OTHER_MELS: &str = r#"
-[vocoder.listener.mel]
-rate = 16000
-stft = { size = 1024, window = 1024, hop = 256, padding = "same" }
-bins = 64
-lowest = 0.0
-highest = 8000.0
-scale = "slaney"
-norm = "slaney"
-strength = "magnitude"
-floor = 1e-5
-
-[losses]
 "#;
 
 const PROMPT: [&str; 4] = ["--prompt", "voices/0.wav", "--prompt-text", "Hello number zero."];
@@ -278,7 +264,7 @@ fn what_is_spoken_is_judged_by_a_transcriber() {
 #[test]
 fn a_vocoder_is_trained_and_makes_the_sound() {
     let place = trained();
-    place.write("vocoder.toml", VOCODER);
+    place.write("vocoder.toml", &VOCODER.replace("MEL", MEL));
     let train = |more: &[&'static str]| {
         place
             .run(&[&["vocoder", "train", "--config", "vocoder.toml", "--out", "runs/vocoder"], more].concat())
@@ -301,10 +287,37 @@ fn a_vocoder_is_trained_and_makes_the_sound() {
         ["tokenizer", "reconstruct", "runs/tokenizer", "voices", "--count", "2", "--out", "out"];
     place.run(&[&reconstruct[..], &["--vocoder", "runs/vocoder"]].concat()).succeeds();
 
+    // Of what codes leave of the spectrograms.
+    let of_codes = |more: &[&'static str]| {
+        let train = ["vocoder", "train", "--config", "vocoder.toml", "--out", "runs/of-codes", "--set"];
+        place.run(&[&train, more].concat())
+    };
+    of_codes(&["tokenizer=nowhere"]).fails(1, &["nowhere"]);
+    of_codes(&["tokenizer=runs/tokenizer", "--set", "vocoder.segment=10"])
+        .fails(2, &["vocoder.segment", "multiple of the tokenizer's 4"]);
+    of_codes(&["tokenizer=runs/tokenizer", "--set", "vocoder.listener.loudness=-20"])
+        .fails(2, &["vocoder.listener", "loudness"]);
+    of_codes(&["tokenizer=runs/tokenizer"]).succeeds();
+    let weights = ["runs/vocoder", "runs/of-codes"]
+        .map(|run| std::fs::read(place.path(&format!("{run}/model.safetensors"))).unwrap());
+    assert_ne!(weights[0], weights[1]);
+
     // Of spectrograms that the tokenizer does not make.
-    place.write("other.toml", &VOCODER.replace("[losses]", OTHER_MELS));
+    place.write("other.toml", &VOCODER.replace("MEL", &MEL.replace("bins = 80", "bins = 64")));
     place.run(&["vocoder", "train", "--config", "other.toml", "--out", "runs/other"]).succeeds();
     speak_with("runs/other").fails(1, &["bins of the vocoder's spectrograms", "64", "80"]);
+    place
+        .run(&[
+            "vocoder",
+            "train",
+            "--config",
+            "other.toml",
+            "--set",
+            "tokenizer=runs/tokenizer",
+            "--out",
+            "runs/another",
+        ])
+        .fails(1, &["bins of the vocoder's spectrograms", "64", "80"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn train(
     let options = BatchOptions { seed: 0, batch_size: experiment.train.batch, threads: 1, prefetch: 2 };
     let loader = Loader::of(Arc::new(segments), options).unwrap();
     let mut source = SignalSource::new(loader, experiment.train.micro_batches);
-    let mut learner = VocoderLearner::new(experiment, vec![], &Device::flex()).unwrap();
+    let mut learner = VocoderLearner::new(experiment, None, vec![], &Device::flex()).unwrap();
     let stop = AtomicBool::new(false);
     let (mut stopping, mut silent) = (stop_at.map(|step| StopAt(step, &stop)), Silent);
     let progress: &mut dyn Progress = match &mut stopping {

@@ -5,6 +5,7 @@ use resgen_core::train::vocoder::{VocoderExperiment, VocoderLearner};
 
 use crate::commands::training::{TrainingArguments, pieces};
 use crate::context::Context;
+use crate::model;
 
 /// How many held-out pieces the previews show.
 const PREVIEWED: usize = 6;
@@ -42,7 +43,9 @@ fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()>
     let config = &experiment.vocoder;
     let piece = || SoundPiece::new(config.listener.clone(), config.samples(), config.around());
     let (mut source, samples) = pieces((&experiment.data, &experiment.train), piece, PREVIEWED, context)?;
-    let learner = VocoderLearner::new(&experiment, samples, &context.device()?);
+    let device = context.device()?;
+    let tokenizer = experiment.tokenizer.as_deref().map(|path| model::speech_tokenizer(path, &device));
+    let learner = VocoderLearner::new(&experiment, tokenizer.transpose()?, samples, &device);
     let mut learner = arguments.naming_config(learner)?;
     arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
 }

@@ -4,6 +4,10 @@ use resgen_core::signal::sound::Sound;
 
 use super::Workplace;
 
+/// What the spectrograms are: those of the BigVGAN of random weights that the library's tests have.
+pub const MEL: &str = r#"{ rate = 16000, stft = { size = 1024, window = 1024, hop = 256, padding = "same" }, bins = 80, lowest = 0.0,
+    highest = 8000.0, scale = "slaney", norm = "slaney", strength = "magnitude", floor = 1e-5 }"#;
+
 const TOKENIZER: &str = r#"
 signal = "speech"
 
@@ -12,6 +16,7 @@ train = "voices/manifest.tsv"
 heldout = "voices/manifest.tsv"
 
 [tokenizer]
+mel = MEL
 segment = 16
 channels = [16]
 joins = [4]
@@ -72,7 +77,7 @@ pub fn recordings() -> Workplace {
     }
     lines += "gone.wav\tNobody.\tnobody\n";
     place.write("voices/manifest.tsv", &lines);
-    place.write("tokenizer.toml", TOKENIZER);
+    place.write("tokenizer.toml", &TOKENIZER.replace("MEL", MEL));
     place.write("generator.toml", GENERATOR);
     place
 }

@@ -1,12 +1,12 @@
 //! How a vocoder learns: its sounds should have the spectrograms they were made of, and critics should not tell them from recordings.
 //!
-//! 1. The spectrogram of a piece of a recording becomes sound.
+//! 1. The spectrogram of a piece of a recording, or what a tokenizer's codes leave of it, becomes sound.
 //! 2. What the losses want of the sound is its gradient with respect to the samples: the spectrogram's difference and, once critics take
 //!    part, what they say (hinge losses) and what their layers see (the difference to what they see of the recording).
 //! 3. One backward pass through the network takes it to the weights.
 //! 4. The critics learn from the same recordings and sounds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -28,6 +28,7 @@ use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::signal::mel::MelTransform;
 use crate::tokenizer::Autoencode;
+use crate::tokenizer::SpeechTokenizer;
 use crate::tokenizer::speech::MelAutoencoder;
 use crate::vocoder::{
     Critics, CriticsConfig, Fourier, Judgement, LogMels, VocoderHeader, VocoderKind, VocosConfig,
@@ -44,6 +45,9 @@ pub struct VocoderExperiment {
     pub licence: String,
     /// Recordings.
     pub data: SpeechDataConfig,
+    /// A tokenizer: the vocoder is then shown what all its codes leave of the spectrograms, as generators say them, in place of the spectrograms.
+    #[serde(default)]
+    pub tokenizer: Option<PathBuf>,
     /// Sizes.
     pub vocoder: VocosConfig,
     /// Losses.
@@ -119,6 +123,7 @@ pub struct VocoderLearner {
     precision: Precision,
     device: Device,
     mels: LogMels,
+    tokenizer: Option<SpeechTokenizer>,
     weights: Weights<VocosNetwork>,
     critics: Option<Opponents>,
     samples: Vec<f32>, // held-out pieces for previews
@@ -152,12 +157,20 @@ struct Verdict {
 }
 
 impl VocoderLearner {
-    /// A fresh vocoder. `samples` are held-out pieces for previews.
+    /// A fresh vocoder, of what is left of spectrograms by the tokenizer that the experiment names. `samples` are held-out pieces for previews.
     ///
     /// # Errors
-    /// [`Error::Config`] for sizes out of range.
-    pub fn new(experiment: &VocoderExperiment, samples: Vec<f32>, device: &Device) -> Result<Self> {
+    /// [`Error::Config`] for sizes out of range or that the tokenizer cannot take; [`Error::Mismatch`] for a tokenizer of other spectrograms.
+    pub fn new(
+        experiment: &VocoderExperiment,
+        tokenizer: Option<SpeechTokenizer>,
+        samples: Vec<f32>,
+        device: &Device,
+    ) -> Result<Self> {
         experiment.validate()?;
+        if let Some(tokenizer) = &tokenizer {
+            experiment.vocoder.expect_tokenizer(tokenizer.config())?;
+        }
         let (config, losses, run) =
             (experiment.vocoder.clone(), experiment.losses.clone(), &experiment.train);
         parameters::expect_possible(&VocosNetwork::new(&mut Builder::blank(device), &config), "vocoder")?;
@@ -169,6 +182,7 @@ impl VocoderLearner {
         });
         Ok(Self {
             mels: LogMels::new(&MelTransform::new(config.listener.mel.clone())?, device),
+            tokenizer,
             licence: experiment.licence.clone(),
             precision: run.precision,
             device: device.clone(),
@@ -193,8 +207,18 @@ impl VocoderLearner {
         }
         let count = values.len() / each;
         let recordings = Tensor::<2>::from_data(TensorData::new(values, [count, each]), &self.device);
-        let mels = self.normalised(self.mels.forward(recordings.clone()));
+        let mels = self.shown(self.normalised(self.mels.forward(recordings.clone())))?;
         Ok(Piece { mels, sound: recordings.narrow(1, around, samples) })
+    }
+
+    /// What the vocoder sees of normalised spectrograms.
+    fn shown(&self, mels: Tensor<3>) -> Result<Tensor<3>> {
+        match &self.tokenizer {
+            Some(tokenizer) => {
+                Ok(tokenizer.decode(&tokenizer.encode(mels.unsqueeze_dim(1))?)?.squeeze_dim(1))
+            }
+            None => Ok(mels),
+        }
     }
 
     fn normalised(&self, mels: Tensor<3>) -> Tensor<3> {

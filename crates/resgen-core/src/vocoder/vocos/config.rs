@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::signal::mel::ListenerConfig;
+use crate::tokenizer::SpeechTokenizerConfig;
 
 /// Sizes of a [`super::Vocos`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,30 @@ impl VocosConfig {
     /// Frames of the spectrogram of a piece with what is around it.
     pub fn frames(&self) -> usize {
         self.listener.mel.stft.frames(self.samples())
+    }
+
+    /// Makes sure that a tokenizer takes the spectrograms of pieces.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where it is of other spectrograms, [`Error::Config`] where a piece has no whole positions.
+    pub fn expect_tokenizer(&self, tokenizer: &SpeechTokenizerConfig) -> Result<()> {
+        let (own, other) = (&self.listener, tokenizer.listener());
+        if let Some((what, [expected, found])) = other.mel.first_difference(&own.mel) {
+            return Err(Error::mismatch(format!("{what} of the vocoder's spectrograms"), expected, found));
+        }
+        if *own != other {
+            let reason = "it differs from the tokenizer's in loudness, silence, centre or spread";
+            return Err(Error::config("vocoder.listener", reason));
+        }
+        let each = tokenizer.frames_per_position();
+        match self.segment.is_multiple_of(each) {
+            true => Ok(()),
+            false => {
+                let reason =
+                    format!("expected a multiple of the tokenizer's {each} frames, found {}", self.segment);
+                Err(Error::config("vocoder.segment", reason))
+            }
+        }
     }
 
     /// # Errors
