@@ -139,8 +139,8 @@ fn segments_are_pieces_of_the_spectrogram_kept_or_not() {
     // 0.5 s are 31 frames; silence follows.
     let values = piece_of(&pieces(64, CacheLimit::default()), 0, 1).unwrap();
     let silence = (1e-5f32.ln() + 5.0) / 2.5;
-    assert!(values[40 * 80..].iter().all(|value| (value - silence).abs() < 1e-6));
-    assert!(values[10 * 80..20 * 80].iter().any(|value| *value > 0.5));
+    assert!(values[40 * 100..].iter().all(|value| (value - silence).abs() < 1e-6));
+    assert!(values[10 * 100..20 * 100].iter().any(|value| *value > 0.5));
 }
 
 fn speaker_config(segment: usize) -> SpeakerConfig {
@@ -168,7 +168,7 @@ fn the_class_of_a_piece_is_its_speaker_and_what_has_no_voice_is_left_out() {
     assert!(short.problems()[0].reason.contains("at least 0.3 s"), "{:?}", short.problems());
     // What is shorter than a piece, 31 frames here, comes again.
     let values = piece_of(&pieces(64), 0, 1).unwrap();
-    assert_eq!(values[..10 * 80], values[31 * 80..41 * 80]);
+    assert_eq!(values[..10 * 100], values[31 * 100..41 * 100]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ mod tests {
         let listener = Listener::new(config().listener).unwrap();
         let mel = spectrogram(&listener, &tone(16_000, 0.4, 0.3), 32).unwrap();
         assert_eq!(mel.frames(), 32);
-        assert_eq!(mel.values[..7 * 80], mel.values[25 * 80..]);
+        assert_eq!(mel.values[..7 * 100], mel.values[25 * 100..]);
         encoder.embedding(&tone(16_000, 0.4, 0.3)).unwrap();
     }
 }

@@ -163,7 +163,7 @@ pub(super) mod tests {
     #[test]
     fn an_embedding_has_length_one_and_does_not_depend_on_the_batch() {
         let network = SpeakerNetwork::new(&mut Builder::new(1, &Device::flex()), &config(), 3);
-        let mels = waves([5, 43, 80]);
+        let mels = waves([5, 43, 100]);
         let together = numbers(network.embeddings(mels.clone()));
         for (one, embedding) in together.chunks_exact(6).enumerate() {
             let alone = numbers(network.embeddings(mels.clone().narrow(0, one, 1)));
@@ -179,7 +179,7 @@ pub(super) mod tests {
     #[test]
     fn a_speakers_own_direction_has_cosine_one() {
         let mut network = SpeakerNetwork::new(&mut Builder::new(1, &Device::flex()), &config(), 2);
-        let embedding = network.embeddings(waves([1, 32, 80])); // [1, E]
+        let embedding = network.embeddings(waves([1, 32, 100])); // [1, E]
         let opposite = embedding.clone().neg() * 3.0;
         let speakers = Tensor::cat(vec![embedding.clone() * 0.5, opposite], 0).transpose();
         network.speakers = Param::from_tensor(speakers);
@@ -190,7 +190,7 @@ pub(super) mod tests {
     #[test]
     fn gradients_reach_every_parameter() {
         let network = SpeakerNetwork::new(&mut Builder::new(1, &Device::flex().autodiff()), &config(), 3);
-        let cosines = network.cosines(network.embeddings(waves([2, 32, 80]).autodiff()));
+        let cosines = network.cosines(network.embeddings(waves([2, 32, 100]).autodiff()));
         let mut gradients = (cosines - 0.3).square().sum().backward();
         for (gradient, (name, _)) in
             take_gradients(&network, &mut gradients).into_iter().zip(names_and_shapes(&network))

@@ -56,9 +56,11 @@ pub struct MelConfig {
 }
 
 impl MelConfig {
-    /// For speech at 16 kHz: 80 filters up to 8 kHz, 62.5 frames a second, otherwise as [`MelConfig::bigvgan`].
+    /// For speech at 16 kHz: 100 filters up to 8 kHz of windows of 50 ms, 62.5 frames a second, otherwise as [`MelConfig::bigvgan`]. Of 80 filters of
+    /// windows of 64 ms a recogniser understands less (docs/speech.md).
     pub fn speech() -> Self {
-        Self { rate: 16_000, highest: 8_000.0, bins: 80, ..Self::bigvgan(22_050) }
+        let published = Self::bigvgan(22_050);
+        Self { rate: 16_000, bins: 100, stft: StftConfig { window: 800, ..published.stft }, ..published }
     }
 
     /// Of BigVGAN's published models at 22.05 and 24 kHz: 80 and 100 filters of librosa's kind on magnitudes, 1,024 samples a frame, 256 apart.

@@ -153,7 +153,7 @@ mod tests {
         let config = config("").unwrap();
         config.validate().unwrap();
         assert_eq!((config.frames_per_position(), config.positions()), (8, 2));
-        assert_eq!(config.signal(), [1, 16, 80]);
+        assert_eq!(config.signal(), [1, 16, 100]);
         assert!((config.position_rate() - 7.8125).abs() < 1e-9);
         assert_eq!(config.listener(), ListenerConfig::default());
     }
@@ -171,9 +171,9 @@ mod tests {
         assert!(key(|config| config.mel.bins = 0).contains("`tokenizer.mel.bins`"));
         assert!(config("widht = 3").is_err());
         let config = config("").unwrap();
-        assert!(config.expect_signal([1, 24, 80]).is_ok());
-        assert!(config.expect_signal([1, 20, 80]).is_err());
-        assert!(config.expect_signal([3, 24, 80]).is_err());
+        assert!(config.expect_signal([1, 24, 100]).is_ok());
+        assert!(config.expect_signal([1, 20, 100]).is_err());
+        assert!(config.expect_signal([3, 24, 100]).is_err());
         assert!(config.expect_positions(0).is_err());
     }
 }

@@ -15,7 +15,7 @@ impl SpeechCache {
     /// positions and `most` bytes of text.
     ///
     /// # Errors
-    /// [`Error::Config`] where no two recordings are of one speaker and fit.
+    /// [`Error::Config`] where none is found.
     pub fn add_pairs(&mut self, share: f64, (longest, most): (usize, usize), seed: u64) -> Result<()> {
         if share == 0.0 {
             return Ok(());
@@ -39,7 +39,7 @@ impl SpeechCache {
         }
         if self.spoken.len() == single {
             let reason = format!(
-                "no two recordings of one speaker have together at most {longest} positions and {most} bytes of text"
+                "no pair was found: two recordings of one speaker with together at most {longest} positions and {most} bytes of text"
             );
             return Err(Error::config("codes.pairs", reason));
         }
