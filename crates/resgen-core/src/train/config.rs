@@ -124,8 +124,15 @@ pub struct CodesConfig {
     pub tokenizer: PathBuf,
     /// Of speech: so many pairs for each recording, up to 1, which are learned from as well: a recording and after it another one of the same speaker. Whoever
     /// speaks after a prompt is shown one sentence and says the next.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "CodesConfig::has_no_pairs")]
     pub pairs: f64,
+}
+
+impl CodesConfig {
+    /// Runs from before there were pairs go on without.
+    fn has_no_pairs(pairs: &f64) -> bool {
+        *pairs == 0.0
+    }
 }
 
 /// Everything that makes a generator.
