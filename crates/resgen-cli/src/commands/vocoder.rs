@@ -39,13 +39,14 @@ pub fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
 fn train(arguments: &TrainingArguments, context: &Context) -> anyhow::Result<()> {
     let experiment: VocoderExperiment = arguments.load()?;
     arguments.prepare_folder(&experiment)?;
+    let device = context.device()?;
+    let tokenizer = experiment.tokenizer.as_deref().map(|path| model::speech_tokenizer(path, &device));
+    let tokenizer = tokenizer.transpose()?;
 
     let config = &experiment.vocoder;
     let piece = || SoundPiece::new(config.listener.clone(), config.samples(), config.around());
     let (mut source, samples) = pieces((&experiment.data, &experiment.train), piece, PREVIEWED, context)?;
-    let device = context.device()?;
-    let tokenizer = experiment.tokenizer.as_deref().map(|path| model::speech_tokenizer(path, &device));
-    let learner = VocoderLearner::new(&experiment, tokenizer.transpose()?, samples, &device);
+    let learner = VocoderLearner::new(&experiment, tokenizer, samples, &device);
     let mut learner = arguments.naming_config(learner)?;
     arguments.run.train(&mut learner, &mut source, (&experiment, &experiment.train), context)
 }

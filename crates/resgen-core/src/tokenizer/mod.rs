@@ -106,12 +106,29 @@ impl<A: Autoencode> Tokenizer<A> {
     /// # Errors
     /// [`Error::Mismatch`] for signals that the tokenizer does not take.
     pub fn encode(&self, signals: Tensor<4>) -> Result<Codes> {
-        let [batch, channels, height, width] = signals.dims();
+        let (codes, [batch, positions, _]) = self.indices(signals)?;
+        Codes::from_tensor(codes.reshape([batch, positions, self.books.depth()]), self.books.vocabulary())
+    }
+
+    /// What all codes leave of signals: [`Tokenizer::decode`] after [`Tokenizer::encode`], without the codes leaving the device.
+    ///
+    /// # Shapes
+    /// `[B, C, h, w]` → `[B, C, h, w]`
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for signals that the tokenizer does not take.
+    pub fn rebuilt(&self, signals: Tensor<4>) -> Result<Tensor<4>> {
+        let (codes, latents) = self.indices(signals)?;
+        Ok(self.autoencoder.decode(self.books.decode(codes).reshape(latents)))
+    }
+
+    /// The codes of all positions, `[B·L, D]`, and the shape of the latents, `[B, L, H]`.
+    fn indices(&self, signals: Tensor<4>) -> Result<(Tensor<2, Int>, [usize; 3])> {
+        let [_, channels, height, width] = signals.dims();
         self.config.expect_signal([channels, height, width])?;
-        let latents = self.autoencoder.encode(signals); // [B, L, H]
-        let [_, positions, _] = latents.dims();
-        let codes = self.books.encode(latents.flatten(0, 1)).reshape([batch, positions, self.books.depth()]);
-        Codes::from_tensor(codes, self.books.vocabulary())
+        let latents = self.autoencoder.encode(signals);
+        let shape = latents.dims();
+        Ok((self.books.encode(latents.flatten(0, 1)), shape))
     }
 
     /// What the visible codes of signals are alone: position i of signal b shows its D − `masked[i]`

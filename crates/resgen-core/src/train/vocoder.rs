@@ -27,9 +27,8 @@ use crate::nn::{Builder, Precision};
 use crate::signal::Picture;
 use crate::signal::draw::Grid;
 use crate::signal::mel::MelTransform;
-use crate::tokenizer::Autoencode;
-use crate::tokenizer::SpeechTokenizer;
 use crate::tokenizer::speech::MelAutoencoder;
+use crate::tokenizer::{Autoencode, SpeechTokenizer};
 use crate::vocoder::{
     Critics, CriticsConfig, Fourier, Judgement, LogMels, VocoderHeader, VocoderKind, VocosConfig,
     VocosNetwork,
@@ -214,9 +213,7 @@ impl VocoderLearner {
     /// What the vocoder sees of normalised spectrograms.
     fn shown(&self, mels: Tensor<3>) -> Result<Tensor<3>> {
         match &self.tokenizer {
-            Some(tokenizer) => {
-                Ok(tokenizer.decode(&tokenizer.encode(mels.unsqueeze_dim(1))?)?.squeeze_dim(1))
-            }
+            Some(tokenizer) => Ok(tokenizer.rebuilt(mels.unsqueeze_dim(1))?.squeeze_dim(1)),
             None => Ok(mels),
         }
     }
@@ -260,7 +257,7 @@ impl VocoderLearner {
         Ok(Verdict { wanted, lesson: parameters::take_gradients(&masters, &mut lesson.backward()), measured })
     }
 
-    /// Spectrograms of the previewed recordings above those of their sounds.
+    /// What the vocoder sees of the previewed recordings above the spectrograms of its sounds.
     fn preview(&self) -> Result<Picture> {
         let Piece { mels, .. } = self.piece(self.samples.clone())?;
         let sounds = self.sound(&self.weights.averaged(), mels.clone());
@@ -269,8 +266,9 @@ impl VocoderLearner {
         // A sound has no frames that need samples beyond its ends.
         let missing = (mels.dims()[1] - frames) / 2;
         let pictures = |mels: Tensor<3>| MelAutoencoder::pictures(mels.unsqueeze_dim(1));
-        let recordings = pictures(mels.narrow(1, missing, frames))?;
-        Grid::new("").row("recording", recordings).row("vocoder", pictures(again)?).draw()
+        let shown = pictures(mels.narrow(1, missing, frames))?;
+        let label = if self.tokenizer.is_some() { "of codes" } else { "recording" };
+        Grid::new("").row(label, shown).row("vocoder", pictures(again)?).draw()
     }
 }
 

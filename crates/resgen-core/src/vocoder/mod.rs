@@ -68,12 +68,7 @@ impl Vocoder {
     /// # Errors
     /// [`Error::Mismatch`] names what is different and both values: `mel` is what is expected, the vocoder's is what was found.
     pub fn check(&self, mel: &MelConfig) -> Result<()> {
-        match self.mel().and_then(|own| mel.first_difference(&own)) {
-            Some((what, [expected, found])) => {
-                Err(Error::mismatch(format!("{what} of the vocoder's spectrograms"), expected, found))
-            }
-            None => Ok(()),
-        }
+        self.mel().map_or(Ok(()), |own| expect_mel(mel, &own))
     }
 
     /// The sound of a spectrogram, as long as its frames are.
@@ -99,5 +94,15 @@ impl Vocoder {
             Self::GriffinLim(_) => mels.par_iter().map(sound).collect(),
             Self::BigVgan(_) | Self::Vocos(_) => mels.iter().map(sound).collect(),
         }
+    }
+}
+
+/// Makes sure that a vocoder's own spectrograms are those that it will get.
+fn expect_mel(mel: &MelConfig, own: &MelConfig) -> Result<()> {
+    match mel.first_difference(own) {
+        Some((what, [expected, found])) => {
+            Err(Error::mismatch(format!("{what} of the vocoder's spectrograms"), expected, found))
+        }
+        None => Ok(()),
     }
 }

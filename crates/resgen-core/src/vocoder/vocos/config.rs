@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::signal::mel::ListenerConfig;
 use crate::tokenizer::SpeechTokenizerConfig;
+use crate::vocoder::expect_mel;
 
 /// Sizes of a [`super::Vocos`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +44,7 @@ impl VocosConfig {
     /// [`Error::Mismatch`] where it is of other spectrograms, [`Error::Config`] where a piece has no whole positions.
     pub fn expect_tokenizer(&self, tokenizer: &SpeechTokenizerConfig) -> Result<()> {
         let (own, other) = (&self.listener, tokenizer.listener());
-        if let Some((what, [expected, found])) = other.mel.first_difference(&own.mel) {
-            return Err(Error::mismatch(format!("{what} of the vocoder's spectrograms"), expected, found));
-        }
+        expect_mel(&other.mel, &own.mel)?;
         if *own != other {
             let reason = "it differs from the tokenizer's in loudness, silence, centre or spread";
             return Err(Error::config("vocoder.listener", reason));
