@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::numbers_in_words;
+use crate::text::spelled_out;
 
 /// The most pairs of characters of two texts that are compared: their alignment takes four bytes for each.
 pub const MOST_PAIRS: usize = 1 << 28;
@@ -133,7 +133,8 @@ pub enum Normalizer {
     /// space, single spaces. Digits stay digits.
     #[default]
     Basic,
-    /// As `basic`, and whole numbers in words, as they are read in English: 42 is `forty two`, 1,500 `one thousand five hundred`.
+    /// As `basic`, and numbers, sums of money, times of day and abbreviations in words, as they are read in English before they are spoken
+    /// ([`spelled_out`]): 42 is `forty two`, $5 `five dollars`, Dr. `doctor`.
     English,
 }
 
@@ -152,7 +153,7 @@ impl Normalizer {
         match self {
             Self::None => text.to_owned(),
             Self::Basic => basic(text),
-            Self::English => basic(&numbers_in_words(text)),
+            Self::English => basic(&spelled_out(text)),
         }
     }
 }
@@ -201,14 +202,15 @@ mod tests {
         let english = |text| Normalizer::English.apply(text);
         assert_eq!(
             english("In 1,500 years, 42% of 0 and 17.05."),
-            "in one thousand five hundred years forty two of zero and seventeen point zero five"
+            "in one thousand five hundred years forty two percent of zero and seventeen point zero five"
         );
         assert_eq!(english("007 and 1000000 and 90"), "zero zero seven and one million and ninety");
         assert_eq!(english("B2B, 3,14"), "b two b three fourteen");
         assert_eq!(
-            english("1234567890123"),
-            "one two three four five six seven eight nine zero one two three"
+            english("Dr. No paid $12.50 in 1984, the 21st."),
+            "doctor no paid twelve dollars and fifty cents in nineteen eighty four the twenty first"
         );
+        assert_eq!(english("1234567890123456").split(' ').count(), 16);
         assert_eq!(english("999999999999").split(' ').count(), 19);
     }
 }

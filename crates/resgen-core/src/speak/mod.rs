@@ -17,7 +17,7 @@ use crate::rvq::Codes;
 use crate::sample::{Known, Preset, Request, Sampler, sampler};
 use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::{Silence, Sound};
-use crate::text::{Pace, sentences, spelled_out};
+use crate::text::{Pace, paragraphs, sentences, spelled_out};
 use crate::tokenizer::TokenizerConfig;
 use crate::tokenizer::speech::MelAutoencoder;
 use crate::train::generator::Generator;
@@ -85,10 +85,9 @@ impl<'a> Speaker<'a> {
     /// [`Error::Argument`] for a text in which nothing is said, or a prompt that leaves no room.
     pub fn pieces(&self, text: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
         // Paragraphs end sentences; spelling out joins lines.
-        let text = text.split("\n\n").map(spelled_out).collect::<Vec<_>>().join("\n\n");
-        if !text.chars().any(char::is_alphanumeric) {
-            return Err(Error::argument("text", "there is nothing in it to be said"));
-        }
+        let text =
+            paragraphs(text).iter().map(|paragraph| spelled_out(paragraph)).collect::<Vec<_>>().join("\n\n");
+        expect_words(&text)?;
         let mut most = text.chars().count();
         loop {
             let pieces: Vec<String> = sentences(&text, most)
@@ -99,7 +98,7 @@ impl<'a> Speaker<'a> {
                 return Ok(pieces);
             }
             if most <= 8 {
-                return Err(Error::argument("prompt", "beside it there is no room for what is to be said"));
+                return Err(no_room(prompt, length));
             }
             most = most * 3 / 4;
         }
@@ -154,12 +153,14 @@ impl<'a> Speaker<'a> {
     /// All of it is returned, what was given too.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a recording that the generator cannot hold or that is no longer than what is given.
+    /// [`Error::Argument`] for a recording that the generator cannot hold or that is no longer than what is given, or a text in which nothing is said.
     pub fn continued(&self, recording: &Sound, text: &str, seconds: f64, seed: u64) -> Result<Sound> {
+        expect_words(text)?;
         let config = self.generator.tokenizer.config();
-        let codes = self.generator.tokenizer.encode_mel(&self.listener.mel(recording)?, 1)?;
+        let recording = self.listener.prepared(recording)?;
+        let frames = self.listener.transform().forward(&recording)?.frames();
+        let spoken = frames.div_ceil(config.frames_per_position());
         let given = ((seconds * config.position_rate()).round() as usize).max(1);
-        let spoken = codes.positions();
         if given >= spoken {
             let found = spoken as f64 / config.position_rate();
             return Err(Error::argument(
@@ -167,6 +168,10 @@ impl<'a> Speaker<'a> {
                 format!("it has {found:.2} s, of which {seconds} s are given"),
             ));
         }
+        // Codes tell something of what follows them, so that it is cut off before they are made.
+        let beginning = recording.part(0.0, given as f64 / config.position_rate());
+        let codes =
+            self.generator.tokenizer.encode_mel(&self.listener.transform().forward(&beginning)?, 1)?;
         let depth = codes.depth();
         let given = Codes::new(codes.values()[..given * depth].to_vec(), given, depth, codes.vocabulary())?;
         let positions = spoken.next_multiple_of(STRIDE);
@@ -221,6 +226,29 @@ impl<'a> Speaker<'a> {
         let mut masked = vec![0; before];
         masked.resize(positions, quantizer.depth);
         Ok(Known { codes, masked })
+    }
+}
+
+fn expect_words(text: &str) -> Result<()> {
+    match text.chars().any(char::is_alphanumeric) {
+        true => Ok(()),
+        false => Err(Error::argument("text", "there is nothing in it to be said")),
+    }
+}
+
+/// Not even a few letters fit.
+fn no_room(prompt: Option<&Prompt>, length: Length) -> Error {
+    let reason = match prompt {
+        Some(_) => "beside the prompt the generator has no room for a few letters of that length",
+        None => "the generator has no room for a few letters of that length",
+    };
+    match (length, prompt) {
+        (Length::Seconds(_), _) => Error::argument("seconds", reason),
+        (Length::Rate(_), _) => Error::argument("rate", reason),
+        (Length::Natural, Some(_)) => {
+            Error::argument("prompt", "beside it there is no room for what is to be said")
+        }
+        (Length::Natural, None) => Error::argument("text", reason),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Texts as they are spoken: numbers and abbreviations in words, and long texts in sentences.
 
 mod english;
+mod figures;
 mod numbers;
 mod pace;
 mod sentences;
 mod times;
 
 pub use english::spelled_out;
-pub use numbers::numbers_in_words;
 pub use pace::Pace;
-pub use sentences::sentences;
+pub use sentences::{paragraphs, sentences};
 pub use times::times;

@@ -1,44 +1,12 @@
 //! Numbers in English words.
 
-/// Puts words in place of whole numbers below a trillion; commas may part their thousands. Digits with a point, and longer
-/// numbers, are read digit by digit.
-pub fn numbers_in_words(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let characters: Vec<char> = text.chars().collect();
-    let mut place = 0;
-    while place < characters.len() {
-        if !characters[place].is_ascii_digit() {
-            out.push(characters[place]);
-            place += 1;
-            continue;
-        }
-        let mut digits = String::new();
-        while let Some(&c) = characters.get(place) {
-            let parts_thousands =
-                c == ',' && characters[place + 1..].iter().take_while(|c| c.is_ascii_digit()).count() == 3;
-            match c.is_ascii_digit() {
-                true => digits.push(c),
-                false if parts_thousands => {}
-                false => break,
-            }
-            place += 1;
-        }
-        out += &format!(" {} ", spelled(&digits));
-        let is_point = characters.get(place) == Some(&'.')
-            && characters.get(place + 1).is_some_and(char::is_ascii_digit);
-        if is_point {
-            let fraction: String =
-                characters[place + 1..].iter().take_while(|c| c.is_ascii_digit()).collect();
-            out += &format!("point {} ", digit_by_digit(&fraction));
-            place += 1 + fraction.len();
-        }
-    }
-    out
-}
+/// Whole numbers from here on are read digit by digit.
+pub(super) const MOST_IN_WORDS: u64 = 1_000_000_000_000_000;
 
+/// Digits as a whole number, or one by one where they are none or too large a one.
 pub(super) fn spelled(digits: &str) -> String {
     match digits.parse::<u64>() {
-        Ok(number) if number < 1_000_000_000_000 && (digits == "0" || !digits.starts_with('0')) => {
+        Ok(number) if number < MOST_IN_WORDS && (digits == "0" || !digits.starts_with('0')) => {
             number_in_words(number)
         }
         _ => digit_by_digit(digits),
@@ -51,9 +19,13 @@ pub(super) fn digit_by_digit(digits: &str) -> String {
 }
 
 pub(super) fn number_in_words(number: u64) -> String {
-    for (unit, name) in
-        [(1_000_000_000, "billion"), (1_000_000, "million"), (1000, "thousand"), (100, "hundred")]
-    {
+    for (unit, name) in [
+        (1_000_000_000_000, "trillion"),
+        (1_000_000_000, "billion"),
+        (1_000_000, "million"),
+        (1000, "thousand"),
+        (100, "hundred"),
+    ] {
         if number >= unit {
             let rest = match number % unit {
                 0 => String::new(),

@@ -1,19 +1,30 @@
 //! Long texts in pieces that can be said in one breath.
 
-use super::english::{is_abbreviation, is_numero};
+use super::english::{is_abbreviation, is_numbered};
 
 /// Marks that end a sentence.
 const ENDS: [char; 7] = ['.', '!', '?', '…', '。', '！', '？'];
 /// Marks where a long sentence may be parted.
 const PAUSES: [char; 8] = [',', ';', ':', '—', '–', '、', '，', '；'];
 
+/// The paragraphs of a text, each on one line: empty lines part them.
+pub fn paragraphs(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines
+        .split(|line| line.is_empty())
+        .filter(|lines| !lines.is_empty())
+        .map(|lines| lines.join(" "))
+        .collect()
+}
+
 /// The sentences of a text, none longer than `most` characters: longer ones are parted at a pause, or where there is none at a
 /// space, or where there is none either wherever it must be. Nothing is lost but spaces. An empty line ends a sentence too.
 pub fn sentences(text: &str, most: usize) -> Vec<String> {
     let most = most.max(1);
-    let paragraphs =
-        text.split("\n\n").flat_map(|paragraph| ended(&paragraph.split_whitespace().collect::<Vec<_>>()));
-    paragraphs.flat_map(|sentence| parted(sentence, most)).collect()
+    let sentences = paragraphs(text)
+        .into_iter()
+        .flat_map(|paragraph| ended(&paragraph.split_whitespace().collect::<Vec<_>>()));
+    sentences.flat_map(|sentence| parted(sentence, most)).collect()
 }
 
 /// The sentences of a paragraph's words.
@@ -41,7 +52,7 @@ fn ends(word: &str, next: Option<&str>) -> bool {
     let Some(next) = next else { return true };
     let begins_small = next.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_lowercase);
     match mark {
-        '.' => !begins_small && !is_abbreviation(stem) && !is_numero(bare, next),
+        '.' => !begins_small && !is_abbreviation(stem) && !is_numbered(bare, next),
         _ => !begins_small,
     }
 }
@@ -104,6 +115,7 @@ mod tests {
             sentences("One line\nof two.\n\nA heading\n\nMore.", 200),
             ["One line of two.", "A heading", "More."]
         );
+        assert_eq!(sentences("A heading\r\n \t\r\nMore\r\nof it.", 200), ["A heading", "More of it."]);
         assert_eq!(sentences("今日は。元気？はい！", 200), ["今日は。", "元気？", "はい！"]);
         assert!(sentences(" \n\n ", 200).is_empty());
     }

@@ -23,7 +23,7 @@ Example:
 One text a line in the same order; in files that end in .tsv, a name, a tab and a text, in any order. Normalizers:
   none     texts are compared as they stand
   basic    lower case, apostrophes within words kept, other marks are spaces
-  english  as basic, with whole numbers in words")]
+  english  as basic, with numbers, sums of money, times of day and abbreviations in words, as they are read aloud")]
 pub struct TextArguments {
     /// What was heard.
     heard: PathBuf,
