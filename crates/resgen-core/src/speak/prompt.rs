@@ -35,8 +35,8 @@ impl Speaker<'_> {
         if !text.chars().any(char::is_alphanumeric) {
             return Err(Error::argument("prompt text", "there is nothing said in it"));
         }
+        recording.check(USABLE)?;
         let prepared = self.listener.prepared(recording)?;
-        prepared.check(USABLE)?;
         let mel = self.listener.transform().forward(&prepared)?;
         let codes = self.generator.tokenizer.encode_mel(&mel, 1)?;
         let usual = self.pace.positions(&text);

@@ -108,10 +108,7 @@ struct Seen {
 fn look_at(set: &SpeechSet, utterance: &Utterance) -> Result<Seen> {
     let Decoded { sound, format, .. } = decode(set.path_of(utterance))?;
     let spoken = sound.trimmed(Silence::default());
-    match spoken.samples().is_empty() {
-        true => sound.check(USABLE)?,
-        false => spoken.check(USABLE)?,
-    }
+    sound.check(USABLE)?;
     Ok(Seen { seconds: spoken.seconds(), rate: sound.rate(), format })
 }
 

@@ -53,6 +53,11 @@ pub(super) fn read(path: &Path) -> Result<SpeechSet> {
     Ok(SpeechSet { root, utterances, problems: Vec::new() })
 }
 
+/// A text without breaks and tabs: lists of texts have one a line.
+fn on_one_line(text: &str) -> String {
+    text.replace(['\n', '\r', '\t'], " ")
+}
+
 fn json_lines(path: &Path) -> Result<Vec<Utterance>> {
     let content = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let lines = content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -62,7 +67,7 @@ fn json_lines(path: &Path) -> Result<Vec<Utterance>> {
                 .map_err(|reason| Error::file(path, format!("line {}: {reason}", number + 1)))?;
             Ok(Utterance {
                 path: line.path.into(),
-                text: line.text,
+                text: on_one_line(&line.text),
                 speaker: line.speaker.unwrap_or_default(),
             })
         })
@@ -95,7 +100,7 @@ fn table(path: &Path, delimiter: u8) -> Result<Vec<Utterance>> {
             let value = |column: usize| record.get(column).unwrap_or_default().to_owned();
             Ok(Utterance {
                 path: value(at).into(),
-                text: value(text),
+                text: on_one_line(&value(text)),
                 speaker: speaker.map(value).unwrap_or_default(),
             })
         })

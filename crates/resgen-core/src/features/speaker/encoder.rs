@@ -17,8 +17,8 @@ const USABLE: Usable = Usable { least_seconds: 0.3, most_seconds: 60.0 };
 /// # Errors
 /// [`Error::Argument`] for less than 0.3 or more than 60 seconds without silence at the ends, and for what is clipped to nothing.
 pub fn spectrogram(listener: &Listener, recording: &Sound, segment: usize) -> Result<Mel> {
+    recording.check(USABLE)?;
     let prepared = listener.prepared(recording)?;
-    prepared.check(USABLE)?;
     Ok(listener.transform().forward(&prepared)?.repeated(segment))
 }
 
@@ -118,7 +118,7 @@ mod tests {
         let encoder = encoder();
         let refused = |sound: Sound| encoder.embedding(&sound).unwrap_err().to_string();
         assert!(refused(tone(16_000, 0.2, 0.3)).contains("it has 0.20 s, at least 0.3 s are needed"));
-        assert!(refused(Sound::new(16_000, vec![0.0; 16_000]).unwrap()).contains("it has 0.00 s"));
+        assert!(refused(Sound::new(16_000, vec![0.0; 16_000]).unwrap()).contains("it is silent"));
         assert!(refused(tone(16_000, 61.0, 0.3)).contains("at most 60 s"));
         // 0.4 s are 25 frames, of at least 32.
         let listener = Listener::new(config().listener).unwrap();

@@ -56,6 +56,15 @@ pub struct MelConfig {
 }
 
 impl MelConfig {
+    /// Decibels of a natural logarithm in such a spectrogram.
+    pub fn decibels(&self) -> f64 {
+        let of_ten = match self.strength {
+            Strength::Magnitude => 20.0,
+            Strength::Power => 10.0,
+        };
+        of_ten / std::f64::consts::LN_10
+    }
+
     /// For speech at 16 kHz: 100 filters up to 8 kHz of windows of 50 ms, 62.5 frames a second, otherwise as [`MelConfig::bigvgan`]. Of 80 filters of
     /// windows of 64 ms a recogniser understands less (docs/speech.md).
     pub fn speech() -> Self {

@@ -46,25 +46,27 @@ impl Sound {
         self.samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
     }
 
-    /// Why the sound is of no use, if it is not: too short, too long, silent, or so clipped that nothing is left of it.
+    /// Why a recording, as it came, is of no use, if it is not: too short or too long without the silence at its ends, silent, or so clipped that
+    /// nothing is left of it.
     ///
     /// # Errors
     /// [`Error::Argument`], with what was found.
     pub fn check(&self, usable: Usable) -> Result<()> {
         let reason = |reason: String| Err(Error::argument("recording", reason));
-        let (seconds, peak) = (self.seconds(), self.peak());
+        let spoken = self.trimmed(Silence::default());
+        let (seconds, peak) = (spoken.seconds(), self.peak());
         let Usable { least_seconds, most_seconds } = usable;
+        if peak < SILENT || spoken.samples.is_empty() {
+            return reason(format!("it is silent (its loudest sample is {peak:.5} of full scale)"));
+        }
         if seconds < least_seconds {
             return reason(format!("it has {seconds:.2} s, at least {least_seconds} s are needed"));
         }
         if seconds > most_seconds {
             return reason(format!("it has {seconds:.1} s, at most {most_seconds} s can be used"));
         }
-        if peak < SILENT {
-            return reason(format!("it is silent (its loudest sample is {peak:.5} of full scale)"));
-        }
-        let clipped = self.samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
-        let share = clipped as f64 / self.samples.len().max(1) as f64;
+        let clipped = spoken.samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
+        let share = clipped as f64 / spoken.samples.len() as f64;
         if share > MAX_CLIPPED {
             return reason(format!("{:.0} % of its samples are clipped", share * 100.0));
         }

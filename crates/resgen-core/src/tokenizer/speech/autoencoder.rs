@@ -119,7 +119,7 @@ impl Autoencode for MelAutoencoder {
 
     /// Root mean square in dB.
     fn fidelity(config: &SpeechTokenizerConfig, squared_error: f64) -> f64 {
-        squared_error.sqrt() * f64::from(config.spread) * 20.0 / std::f64::consts::LN_10
+        squared_error.sqrt() * f64::from(config.spread) * config.mel.decibels()
     }
 
     /// As [`Mel::picture`](crate::signal::mel::Mel::picture), of normalised spectrograms.

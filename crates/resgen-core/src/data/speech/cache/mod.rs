@@ -81,18 +81,18 @@ impl SpeechCache {
         std::fs::create_dir_all(out).map_err(Error::io(out))?;
         let listener = Listener::new(tokenizer.config().listener())?;
         let count = set.utterances().len();
-        let parts = set.utterances().chunks(PART).enumerate();
+        let parts = count.div_ceil(PART);
         let mut is_first = true;
-        for (index, utterances) in parts {
+        for (index, utterances) in set.utterances().chunks(PART).enumerate() {
             let path = out.join(name_of(index));
             if path.exists() {
-                expect(&path, &read(&path)?.0, fingerprint, utterances)?;
+                expect(&path, &read(&path)?.0, fingerprint, utterances, parts)?;
                 continue;
             }
             if std::mem::take(&mut is_first) {
                 progress.begin("encoding recordings", (index * PART) as u64, count as u64);
             }
-            let mut made = Part::of(tokenizer, fingerprint, utterances, count.div_ceil(PART));
+            let mut made = Part::of(tokenizer, fingerprint, utterances, parts);
             for few in utterances.chunks(AT_ONCE) {
                 made.add(tokenizer, &listener, set, few)?;
                 progress.step((index * PART + made.tried()) as u64, "");

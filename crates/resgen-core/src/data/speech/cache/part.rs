@@ -121,6 +121,7 @@ pub(super) fn expect(
     header: &PartHeader,
     fingerprint: &str,
     utterances: &[Utterance],
+    parts: usize,
 ) -> Result<()> {
     if header.tokenizer != fingerprint {
         return Err(Error::file(
@@ -128,7 +129,7 @@ pub(super) fn expect(
             "it was made with another tokenizer; choose another folder, or delete it",
         ));
     }
-    if header.recordings != fingerprint_of(utterances) {
+    if header.parts != parts || header.recordings != fingerprint_of(utterances) {
         return Err(Error::file(path, "it is of other recordings; choose another folder, or delete it"));
     }
     Ok(())
@@ -157,5 +158,27 @@ pub(super) fn read(path: &Path) -> Result<(PartHeader, Vec<u16>)> {
     match codes.iter().find(|&&code| usize::from(code) >= header.vocabulary) {
         Some(code) => Err(damaged(&format!("code {code} of {}", header.vocabulary))),
         None => Ok((header, codes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_smaller_set_is_of_other_recordings() {
+        let header = PartHeader {
+            parts: 1,
+            tokenizer: "mine".into(),
+            depth: 1,
+            vocabulary: 2,
+            recordings: fingerprint_of(&[]),
+            spoken: Vec::new(),
+            problems: Vec::new(),
+        };
+        let of = |tokenizer: &str, parts: usize| expect(Path::new("part"), &header, tokenizer, &[], parts);
+        of("mine", 1).unwrap();
+        assert!(of("mine", 2).unwrap_err().to_string().contains("other recordings"));
+        assert!(of("yours", 1).unwrap_err().to_string().contains("another tokenizer"));
     }
 }
