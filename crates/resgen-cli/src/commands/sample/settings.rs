@@ -12,7 +12,7 @@ use crate::named;
 
 /// Settings that replace the model's own.
 // Negative numbers are let through: the sampler says better than the command line what is wrong with them.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Sampler settings")]
 pub struct SettingArguments {
     /// Steps: 1 to positions × depth.
