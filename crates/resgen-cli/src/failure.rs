@@ -40,7 +40,10 @@ fn is_misuse(error: &anyhow::Error) -> bool {
 
 /// `resgen … | head` has what it wanted.
 fn reader_left(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -56,6 +59,14 @@ mod tests {
         assert_eq!(line(&error), "a/b: no such file");
         let error = Err::<(), _>(missing()).context("the tokenizer").unwrap_err();
         assert_eq!(line(&error), "the tokenizer: a/b: no such file");
+    }
+
+    #[test]
+    fn a_reader_that_left_had_what_it_wanted() {
+        let broken = || io::Error::from(ErrorKind::BrokenPipe);
+        assert!(reader_left(&broken().into()));
+        assert!(reader_left(&Error::io("-")(broken()).into()));
+        assert!(!reader_left(&Error::io("-")(ErrorKind::StorageFull.into()).into()));
     }
 
     #[test]

@@ -117,6 +117,43 @@ fn speakers_are_learned_and_what_is_spoken_is_compared_with_its_prompt() {
     assert!(place.path("continued/spoken.voices.json").exists());
     assert!(!place.path("continued/spoken.heard.tsv").exists());
     judge("neither", &continuation).fails(2, &["required"]);
+    // Another end of a recording changes nothing in what is said after its beginning; its samples all of the other sign are as loud.
+    let of = |folder: &str| std::fs::read(place.path(&format!("{folder}/spoken/00000.wav"))).unwrap();
+    let sound = buzz(120.0);
+    let turned =
+        sound.samples().iter().enumerate().map(|(at, sample)| if at < 8_400 { *sample } else { -sample });
+    Sound::new(sound.rate(), turned.collect()).unwrap().save(place.path("others/120-0.wav")).unwrap();
+    judge("turned", &[&both[2..], &continuation].concat()).succeeds();
+    assert_ne!(
+        std::fs::read(place.path("turned/real/00000.wav")).unwrap(),
+        std::fs::read(place.path("continued/real/00000.wav")).unwrap()
+    );
+    assert_eq!(of("turned"), of("continued"));
+    sound.save(place.path("others/120-0.wav")).unwrap();
+
+    // What is of no use is told of and left out, with a sentence that would be compared with it, and a folder is not that of other recordings.
+    sound.save(place.path("others/dots.wav")).unwrap();
+    place.write("others/damaged.wav", "RIFF but no more");
+    let whole = std::fs::read_to_string(place.path("others/manifest.tsv")).unwrap();
+    place.write(
+        "others/manifest.tsv",
+        &format!("{whole}damaged.wav\tNothing.\tspeaker120\ndots.wav\t...\tspeaker120\n"),
+    );
+    judge("judged", &both).fails(1, &["judged/how.json", "spoken in another way"]);
+    let begun = ["eval", "speech", "runs/voices", "--data", "others", "--count", "10", "--out", "partly"];
+    let ended = place.run(&[&begun[..], &["--given", "0.5"], &both].concat()).succeeds();
+    assert!(ended.stdout.contains("3 recordings could not be said again"), "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("left out: damaged.wav") && ended.stderr.contains("nothing in it to be said")
+    );
+    assert_eq!(std::fs::read_to_string(place.path("partly/said.tsv")).unwrap().lines().count(), 7);
+    let made = ["tokenizer", "reconstruct", "runs/voices", "others", "--out", "rebuilt"];
+    let made = place.json(&made);
+    assert_eq!(
+        (&made["recordings"], &made["left_out"][0]["path"]),
+        (&9.into(), &"others/damaged.wav".into())
+    );
+    place.write("others/manifest.tsv", &whole);
 
     // What is too long to be a prompt is none, as the next recording of its speaker either.
     let second = buzz(120.0);

@@ -122,10 +122,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
             sink.write(&pause)?;
         }
         sink.write(&sound)?;
+        if sound.samples().is_empty() {
+            progress.note(&format!("note: all silence came of \"{piece}\"; another --seed may say it"));
+        }
         sentences.push(Sentence { text: piece.clone(), at, seconds: sound.seconds() });
         at += sound.seconds();
         progress.step(index as u64 + 1, "");
     }
+    anyhow::ensure!(
+        sentences.iter().any(|sentence| sentence.seconds > 0.0),
+        "{}: all silence came of the text; another --seed may say it",
+        arguments.out.display()
+    );
     let took = begun.elapsed().as_secs_f64();
     sink.finish(speaker.rate())?;
     drop(progress);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use resgen_core::atomic::write_atomically;
-use resgen_core::data::{SpeechSet, Utterance, spread};
+use resgen_core::data::{Problem, SpeechSet, Utterance, spread};
 use resgen_core::eval::manifest::{Manifest, tables};
 use resgen_core::eval::words::Normalizer;
 use resgen_core::model::AnyNetwork;
@@ -111,6 +111,8 @@ struct Report {
     words: Option<Both>,
     /// How like their prompts' the voices are.
     voices: Option<Both>,
+    /// Recordings that could not be said again.
+    left_out: Vec<Problem>,
 }
 
 /// What was found in both sets.
@@ -125,9 +127,43 @@ const PROMPT_SHARE: f64 = 0.75;
 
 /// A recording that is said again.
 struct Pair<'a> {
+    index: u64, // what is drawn for it depends on that
     name: String,
     target: &'a Utterance,
     prompt: Option<&'a Utterance>,
+}
+
+/// What can be said again, and what cannot.
+struct Choice<'a> {
+    pairs: Vec<Pair<'a>>,
+    left_out: Vec<Problem>,
+}
+
+impl<'a> Choice<'a> {
+    /// Keeps the pairs for which `work` can be done. A recording that is of no use is told of and left out.
+    ///
+    /// # Errors
+    /// Where the work fails in a way that is no recording's fault.
+    fn keep(&mut self, what: &str, mut work: impl FnMut(&Pair<'a>) -> Result<()>) -> Result<()> {
+        let mut progress = TerminalProgress::default();
+        progress.begin(what, 0, self.pairs.len() as u64);
+        let mut kept = Vec::with_capacity(self.pairs.len());
+        for (done, pair) in std::mem::take(&mut self.pairs).into_iter().enumerate() {
+            match work(&pair) {
+                Ok(()) => kept.push(pair),
+                Err(error @ (Error::Argument { .. } | Error::File { .. })) => {
+                    let (path, reason) = (pair.target.path.clone(), error.to_string());
+                    progress.note(&format!("note: left out: {}: {reason}", path.display()));
+                    self.left_out.push(Problem { path, reason });
+                }
+                Err(error) => return Err(error),
+            }
+            progress.step(done as u64 + 1, "");
+        }
+        progress.end();
+        self.pairs = kept;
+        Ok(())
+    }
 }
 
 /// Speaks, has it transcribed, and counts what is wrong.
@@ -163,45 +199,44 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         "count": arguments.count,
         "seed": arguments.seed,
         "data": arguments.data,
+        "pairs": pairs.iter().map(Pair::identity).collect::<Vec<_>>(),
     });
     expect_same(&arguments.out.join("how.json"), &how)?;
-    let said: String = pairs.iter().map(|pair| format!("{}\t{}\n", pair.name, pair.target.text)).collect();
-    let texts = arguments.out.join("said.tsv");
-    write_atomically(&texts, |writer| writer.write_all(said.as_bytes()))?;
+    let mut choice = Choice { pairs, left_out: Vec::new() };
     let prompts = encoder
-        .map(|encoder| Prompts::hear(encoder, arguments, (&set, &pairs), (&speaker, &listener)))
+        .map(|encoder| Prompts::hear(encoder, arguments, (&set, &mut choice), (&speaker, &listener)))
         .transpose()?;
 
-    let mut progress = TerminalProgress::default();
-    progress.begin("speaking", 0, pairs.len() as u64);
     let (mut work, mut sound) = (0.0, 0.0);
-    for (index, pair) in pairs.iter().enumerate() {
+    choice.keep("speaking", |pair| {
         let [real, spoken] = [0, 1].map(|which| folders[which].join(&pair.name));
-        let recording = || Sound::open(set.path_of(pair.target));
+        let recording = Sound::open(set.path_of(pair.target))?;
         if !real.exists() {
-            listener.prepared(&recording()?)?.save(&real)?;
+            listener.prepared(&recording)?.save(&real)?;
         }
         if !spoken.exists() {
             let begun = Instant::now();
-            let seed = arguments.seed.wrapping_add(index as u64);
+            let seed = arguments.seed.wrapping_add(pair.index);
             let made = match pair.prompt {
-                Some(prompt) => {
-                    let voice = speaker.prompt(&Sound::open(set.path_of(prompt))?, &prompt.text)?;
-                    let mut all: Vec<f32> = Vec::new();
-                    for piece in speaker.pieces(&pair.target.text, Some(&voice), Length::Natural)? {
-                        all.extend(speaker.say(&piece, Some(&voice), Length::Natural, seed)?.samples());
-                    }
-                    Sound::new(speaker.rate(), all)?
-                }
-                None => speaker.continued(&recording()?, &pair.target.text, arguments.given, seed)?,
+                Some(prompt) => said_after(&speaker, &set, prompt, &pair.target.text, seed)?,
+                None => speaker.continued(&recording, &pair.target.text, arguments.given, seed)?,
             };
             work += begun.elapsed().as_secs_f64();
             sound += made.seconds();
             audible(made)?.save(&spoken)?;
         }
-        progress.step(index as u64 + 1, "");
+        Ok(())
+    })?;
+    let Choice { pairs, left_out } = choice;
+    if pairs.len() < 2 {
+        let first =
+            left_out.first().map(|problem| format!("; {}: {}", problem.path.display(), problem.reason));
+        let reason = format!("fewer than two recordings can be said again{}", first.unwrap_or_default());
+        return Err(Error::file(&arguments.data, reason).into());
     }
-    progress.end();
+    let said: String = pairs.iter().map(|pair| format!("{}\t{}\n", pair.name, pair.target.text)).collect();
+    let texts = arguments.out.join("said.tsv");
+    write_atomically(&texts, |writer| writer.write_all(said.as_bytes()))?;
 
     let words = arguments.transcriber.as_ref().map(|transcriber| {
         let [real, spoken] =
@@ -217,8 +252,35 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
         real_time_factor: (sound > 0.0).then(|| work / sound),
         words: words.transpose()?,
         voices: voices.transpose()?,
+        left_out,
     };
     context.output.print(&report, text)
+}
+
+impl Pair<'_> {
+    /// All that tells it from others.
+    fn identity(&self) -> Value {
+        let of = |utterance: &Utterance| json!([utterance.path, utterance.text]);
+        json!([self.name, of(self.target), self.prompt.map(of)])
+    }
+}
+
+/// A text after a recording, piece by piece.
+fn said_after(
+    speaker: &Speaker<'_>,
+    set: &SpeechSet,
+    prompt: &Utterance,
+    text: &str,
+    seed: u64,
+) -> Result<Sound> {
+    let path = set.path_of(prompt);
+    let voice =
+        speaker.prompt(&Sound::open(&path)?, &prompt.text).map_err(|error| Error::file(&path, error))?;
+    let mut all: Vec<f32> = Vec::new();
+    for piece in speaker.pieces(text, Some(&voice), Length::Natural)? {
+        all.extend(speaker.say(&piece, Some(&voice), Length::Natural, seed)?.samples());
+    }
+    Sound::new(speaker.rate(), all)
 }
 
 /// What is there is taken as it is, so it must have been made in the same way.
@@ -252,14 +314,16 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> 
             Protocol::Continuation => None,
             Protocol::CrossSentence => {
                 let others = (1..utterances.len()).map(|ahead| &utterances[(at + ahead) % utterances.len()]);
-                let mut others = others.filter(|other| other.speaker == target.speaker);
+                let mut others = others.filter(|other| {
+                    other.speaker == target.speaker && other.text.chars().any(char::is_alphanumeric)
+                });
                 match others.find(|other| (arguments.given..=longest_prompt).contains(&seconds(other))) {
                     Some(other) => Some(other),
                     None => continue,
                 }
             }
         };
-        pairs.push(Pair { name, target, prompt });
+        pairs.push(Pair { index: index as u64, name, target, prompt });
     }
     match pairs.len() {
         0 | 1 => {
@@ -284,6 +348,9 @@ fn text(report: &Report) -> String {
         tables(&[named("recordings", &both.real), named("spoken", &both.spoken)]).trim_end().to_owned()
     };
     let factor = report.real_time_factor.map(|factor| format!("{factor:.2} s of work a second of sound"));
+    let count = report.left_out.len();
+    let left_out =
+        (count > 0).then(|| format!("{count} recordings could not be said again and are left out"));
     let both = [&report.words, &report.voices].into_iter().flatten().map(table);
-    both.chain(factor).collect::<Vec<_>>().join("\n\n")
+    both.chain(factor).chain(left_out).collect::<Vec<_>>().join("\n\n")
 }

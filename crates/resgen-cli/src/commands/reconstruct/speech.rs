@@ -1,11 +1,11 @@
 //! Recordings beside what a tokenizer makes of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::Device;
 use rayon::prelude::*;
 use resgen_core::atomic::write_atomically;
-use resgen_core::data::{SpeechSet, spread};
+use resgen_core::data::{Problem, SpeechSet, spread};
 use resgen_core::progress::Progress as _;
 use resgen_core::rvq::{DepthUsage, Usage};
 use resgen_core::signal::mel::{Listener, Mel};
@@ -21,14 +21,14 @@ use crate::progress::TerminalProgress;
 
 /// Recordings that are worked on at once.
 const AT_ONCE: usize = 32;
-/// Decibels of a natural logarithm of magnitudes.
-const DECIBELS: f64 = 20.0 / std::f64::consts::LN_10;
 
 /// What was made.
 #[derive(Debug, Serialize)]
 struct Reconstruction {
     out: PathBuf,
     recordings: usize,
+    /// Recordings that could not be used.
+    left_out: Vec<Problem>,
     depths: Vec<DepthError>,
     /// How the codes of each depth are used, the coarsest first.
     usage: Vec<DepthUsage>,
@@ -76,16 +76,29 @@ pub fn run(
     progress.begin("reconstructing", 0, items.len() as u64);
     let mut usage = Usage::new(tokenizer.books().depth(), tokenizer.books().vocabulary());
     let mut squares = vec![0.0; depths.len()];
-    let mut values = 0;
+    let (mut values, mut texts, mut left_out) = (0, String::new(), Vec::new());
     for (index, few) in items.chunks(AT_ONCE).enumerate() {
         let mels = few.par_iter().map(|item| {
             let heard = Sound::open(&item.path).and_then(|sound| listener.mel(&sound));
-            heard.map_err(|error| Error::file(&item.path, error))
+            heard.map_err(|error| match error {
+                Error::Argument { reason, .. } => Error::file(&item.path, reason),
+                other => other,
+            })
         });
-        let mels: Vec<Mel> = mels.collect::<Result<_>>()?;
+        let mels: Vec<Result<Mel>> = mels.collect();
         let (mut paths, mut shown): (Vec<PathBuf>, Vec<Mel>) = Default::default();
-        for (place, mel) in mels.into_iter().enumerate() {
+        for (place, (item, mel)) in few.iter().zip(mels).enumerate() {
+            let mel = match mel {
+                Ok(mel) => mel,
+                Err(Error::File { reason, .. }) => {
+                    progress.note(&format!("note: left out: {}: {reason}", item.path.display()));
+                    left_out.push(Problem { path: item.path.clone(), reason });
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let name = format!("{:05}.wav", index * AT_ONCE + place);
+            texts += &format!("{name}\t{}\n", item.text);
             let codes = tokenizer.encode_mel(&mel, 1)?;
             usage.add(&codes);
             values += mel.values.len();
@@ -107,14 +120,18 @@ pub fn run(
         progress.step((index * AT_ONCE + few.len()) as u64, "");
     }
     progress.end();
-    write_texts(&arguments.out.join("texts.tsv"), &items)?;
+    let recordings = items.len() - left_out.len();
+    if let Some(problem) = left_out.first().filter(|_| recordings == 0) {
+        return Err(Error::file(&problem.path, &problem.reason).into());
+    }
+    write_atomically(&arguments.out.join("texts.tsv"), |writer| writer.write_all(texts.as_bytes()))?;
     let error = |(&depth, sum): (&usize, &f64)| DepthError {
         depth,
-        mel_error: (sum / values.max(1) as f64).sqrt() * DECIBELS,
+        mel_error: (sum / values.max(1) as f64).sqrt() * tokenizer.config().mel.decibels(),
     };
     let depths = depths.iter().zip(&squares).map(error).collect();
     let usage = usage.per_depth();
-    let made = Reconstruction { out: arguments.out.clone(), recordings: items.len(), depths, usage };
+    let made = Reconstruction { out: arguments.out.clone(), recordings, left_out, depths, usage };
     context.output.print(&made, text)
 }
 
@@ -148,16 +165,14 @@ fn items(arguments: &Arguments) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-fn write_texts(path: &Path, items: &[Item]) -> Result<()> {
-    let line = |(index, item): (usize, &Item)| format!("{index:05}.wav\t{}\n", item.text);
-    let lines: String = items.iter().enumerate().map(line).collect();
-    write_atomically(path, |writer| writer.write_all(lines.as_bytes()))
-}
-
 fn text(made: &Reconstruction) -> String {
     let line = |depth: &DepthError| format!("\n  depth {:>3}   {:.2} dB off", depth.depth, depth.mel_error);
     let lines: String = made.depths.iter().map(line).collect();
     let used: Vec<String> = made.usage.iter().map(|usage| format!("{:.0} %", usage.used * 100.0)).collect();
     let used = format!("codes in use, depth by depth: {}", used.join(", "));
-    format!("{}: {} recordings{lines}\n  {used}", made.out.display(), made.recordings)
+    let left_out = match made.left_out.len() {
+        0 => String::new(),
+        count => format!(", {count} left out"),
+    };
+    format!("{}: {} recordings{left_out}{lines}\n  {used}", made.out.display(), made.recordings)
 }

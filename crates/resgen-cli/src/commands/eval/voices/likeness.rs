@@ -1,5 +1,6 @@
 //! Whether what was said is in the voice that was asked for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use resgen_core::data::SpeechSet;
@@ -7,16 +8,14 @@ use resgen_core::eval::likeness::{Likeness, Reference};
 use resgen_core::eval::manifest::{Findings, Manifest};
 use resgen_core::eval::speakers::somebody_else;
 use resgen_core::features::SpeakerEncoder;
-use resgen_core::progress::Progress as _;
 use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
 use resgen_core::speak::Speaker;
 use resgen_core::{Error, Result};
 
-use super::{Arguments, Pair, Protocol, audible};
+use super::{Arguments, Choice, Pair, Protocol, audible};
 use crate::context::Context;
 use crate::model;
-use crate::progress::TerminalProgress;
 
 /// The network that voices of `set` are told by.
 ///
@@ -32,28 +31,26 @@ pub fn encoder(extractor: &Path, set: &SpeechSet, context: &Context) -> Result<S
 /// The prompts of all sentences, as a network hears them.
 pub struct Prompts {
     encoder: SpeakerEncoder,
-    references: Vec<Reference>,
+    references: BTreeMap<String, Reference>, // by the pairs' names
 }
 
 impl Prompts {
-    /// Listens to every prompt, to what codes and vocoder leave of it, and to somebody else: what is wrong with any of them is found out
+    /// Listens to every prompt, to what codes and vocoder leave of it, and to somebody else, and leaves out those in which no voice can be told,
     /// before hours are spent on speaking.
     ///
     /// # Errors
-    /// Where a recording has no voice that can be told; where what is left of a prompt cannot be written.
+    /// Where what is left of a prompt cannot be written.
     pub fn hear(
         encoder: SpeakerEncoder,
         arguments: &Arguments,
-        (set, pairs): (&SpeechSet, &[Pair<'_>]),
+        (set, choice): (&SpeechSet, &mut Choice<'_>),
         (speaker, listener): (&Speaker<'_>, &Listener),
     ) -> Result<Self> {
         let folder = arguments.out.join("rebuilt");
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let speakers: Vec<&str> = set.utterances().iter().map(|utterance| &*utterance.speaker).collect();
-        let mut progress = TerminalProgress::default();
-        progress.begin("listening to prompts", 0, pairs.len() as u64);
-        let mut references = Vec::with_capacity(pairs.len());
-        for (index, pair) in pairs.iter().enumerate() {
+        let mut references = BTreeMap::new();
+        choice.keep("listening to prompts", |pair| {
             let path = set.path_of(pair.prompt.unwrap_or(pair.target));
             let recording = Sound::open(&path)?;
             let original = match pair.prompt {
@@ -66,19 +63,17 @@ impl Prompts {
             }
             let reference = Reference::new(&encoder, &original, &Sound::open(&rebuilt)?)
                 .map_err(|error| Error::file(&path, error))?;
-            references.push(
-                match somebody_else(&speakers, &pair.target.speaker, arguments.seed, index as u64) {
-                    Some(other) => {
-                        let path = set.path_of(&set.utterances()[other]);
-                        let other = Sound::open(&path)?;
-                        reference.beside(&encoder, &other).map_err(|error| Error::file(&path, error))?
-                    }
-                    None => reference,
-                },
-            );
-            progress.step(index as u64 + 1, "");
-        }
-        progress.end();
+            let reference = match somebody_else(&speakers, &pair.target.speaker, arguments.seed, pair.index) {
+                Some(other) => {
+                    let path = set.path_of(&set.utterances()[other]);
+                    let other = Sound::open(&path)?;
+                    reference.beside(&encoder, &other).map_err(|error| Error::file(&path, error))?
+                }
+                None => reference,
+            };
+            references.insert(pair.name.clone(), reference);
+            Ok(())
+        })?;
         Ok(Self { encoder, references })
     }
 
@@ -88,7 +83,9 @@ impl Prompts {
     /// Where a sound cannot be read or the result not be written.
     pub fn judge(&self, arguments: &Arguments, folder: &Path, pairs: &[Pair<'_>]) -> Result<Manifest> {
         let mut likeness = Likeness::default();
-        for (pair, reference) in pairs.iter().zip(&self.references) {
+        for (pair, reference) in
+            pairs.iter().filter_map(|pair| Some((pair, self.references.get(&pair.name)?)))
+        {
             let sound = Sound::open(folder.join(&pair.name))?;
             let said = match arguments.protocol {
                 Protocol::CrossSentence => sound,

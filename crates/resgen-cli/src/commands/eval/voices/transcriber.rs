@@ -1,13 +1,14 @@
 //! What a command hears in sounds.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use resgen_core::Error;
 use resgen_core::atomic::write_atomically;
 use resgen_core::eval::manifest::Manifest;
 use resgen_core::eval::transcripts::{Transcripts, compare};
+use resgen_core::{Error, Result};
 
 use super::{Arguments, Pair};
 
@@ -24,23 +25,35 @@ pub fn judge(
 ) -> anyhow::Result<Manifest> {
     let heard = folder.with_extension("heard.tsv");
     let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
-    let lines = transcribed(transcriber, &names)?;
-    if lines.len() != pairs.len() {
-        let found = format!("{} lines", lines.len());
-        return Err(
-            Error::mismatch("what the transcriber wrote", format!("{} lines", pairs.len()), found).into()
-        );
-    }
-    let lines = pairs.iter().zip(&lines).map(|(pair, line)| {
-        let text = line.split_once('\t').map_or("", |(_, text)| text);
-        format!("{}\t{text}\n", pair.name)
-    });
+    let answers = transcribed(transcriber, &names)?;
+    let texts = by_name(&names, &answers)?;
+    let lines = pairs.iter().zip(&texts).map(|(pair, text)| format!("{}\t{text}\n", pair.name));
     let lines: String = lines.collect();
     write_atomically(&heard, |writer| writer.write_all(lines.as_bytes()))?;
     let hearing = compare(&Transcripts::read(said)?, &Transcripts::read(&heard)?, arguments.normalizer)?;
     let manifest = Manifest::new(hearing.findings);
     manifest.save(&folder.with_extension("json"))?;
     Ok(manifest)
+}
+
+/// What was heard in each of the named sounds, in the order of the names: the answers may come in any.
+fn by_name<'a>(names: &'a str, lines: &'a [String]) -> Result<Vec<&'a str>> {
+    let wrong = |reason: String| Error::argument("--transcriber", reason);
+    let mut heard: HashMap<&str, Option<&str>> = names.lines().map(|name| (name, None)).collect();
+    for line in lines {
+        let Some((name, text)) = line.split_once('\t') else {
+            return Err(wrong(format!("expected a name, a tab and what is heard, found `{line}`")));
+        };
+        match heard.get_mut(name) {
+            None => return Err(wrong(format!("it heard `{name}`, which it was not given"))),
+            Some(Some(_)) => return Err(wrong(format!("it heard `{name}` twice"))),
+            Some(place) => *place = Some(text),
+        }
+    }
+    let of = |name| {
+        heard.get(name).copied().flatten().ok_or_else(|| wrong(format!("it wrote no line for `{name}`")))
+    };
+    names.lines().map(of).collect()
 }
 
 /// The lines that the command writes when it is given these.
@@ -65,4 +78,26 @@ fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
     let text =
         String::from_utf8(output.stdout).map_err(|error| failed(format!("it wrote no UTF-8: {error}")))?;
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_by_their_names() {
+        let heard = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            by_name("a.wav\nb.wav\n", &lines).map(|texts| texts.join("|")).map_err(|error| error.to_string())
+        };
+        assert_eq!(heard(&["b.wav\tyes", "a.wav\t"]), Ok("|yes".into()));
+        for (lines, reason) in [
+            (&["a.wav\tno"][..], "no line for `b.wav`"),
+            (&["a.wav\tno", "a.wav\tno"], "`a.wav` twice"),
+            (&["c.wav\tno"], "`c.wav`, which it was not given"),
+            (&["no"], "found `no`"),
+        ] {
+            assert!(heard(lines).unwrap_err().contains(reason), "{reason}");
+        }
+    }
 }
