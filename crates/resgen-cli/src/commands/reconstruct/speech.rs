@@ -124,7 +124,7 @@ pub fn run(
     if let Some(problem) = left_out.first().filter(|_| recordings == 0) {
         return Err(Error::file(&problem.path, &problem.reason).into());
     }
-    write_atomically(&arguments.out.join("texts.tsv"), |writer| writer.write_all(texts.as_bytes()))?;
+    write_atomically(arguments.out.join("texts.tsv"), |writer| writer.write_all(texts.as_bytes()))?;
     let error = |(&depth, sum): (&usize, &f64)| DepthError {
         depth,
         mel_error: (sum / values.max(1) as f64).sqrt() * tokenizer.config().mel.decibels(),
