@@ -17,7 +17,7 @@ use crate::rvq::Codes;
 use crate::sample::{Known, Preset, Request, Sampler, sampler};
 use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::{Silence, Sound};
-use crate::text::{Pace, paragraphs, sentences, spelled_out};
+use crate::text::{Pace, has_words, paragraphs, sentences, spelled_out};
 use crate::tokenizer::TokenizerConfig;
 use crate::tokenizer::speech::MelAutoencoder;
 use crate::train::generator::Generator;
@@ -90,10 +90,8 @@ impl<'a> Speaker<'a> {
         expect_words(&text)?;
         let mut most = text.chars().count();
         loop {
-            let pieces: Vec<String> = sentences(&text, most)
-                .into_iter()
-                .filter(|piece| piece.chars().any(char::is_alphanumeric))
-                .collect();
+            let pieces: Vec<String> =
+                sentences(&text, most).into_iter().filter(|piece| has_words(piece)).collect();
             if pieces.iter().all(|piece| self.fits(piece, prompt, length)) {
                 return Ok(pieces);
             }
@@ -158,7 +156,7 @@ impl<'a> Speaker<'a> {
         expect_words(text)?;
         let config = self.generator.tokenizer.config();
         let recording = self.listener.prepared(recording)?;
-        let frames = self.listener.transform().forward(&recording)?.frames();
+        let frames = config.mel.stft.frames(recording.samples().len());
         let spoken = frames.div_ceil(config.frames_per_position());
         let given = ((seconds * config.position_rate()).round() as usize).max(1);
         if given >= spoken {
@@ -230,7 +228,7 @@ impl<'a> Speaker<'a> {
 }
 
 fn expect_words(text: &str) -> Result<()> {
-    match text.chars().any(char::is_alphanumeric) {
+    match has_words(text) {
         true => Ok(()),
         false => Err(Error::argument("text", "there is nothing in it to be said")),
     }

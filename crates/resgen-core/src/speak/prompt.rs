@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Network as _, with_any_network};
 use crate::rvq::Codes;
 use crate::signal::sound::{Sound, Usable};
-use crate::text::spelled_out;
+use crate::text::{has_words, spelled_out};
 
 /// Recordings that can be prompts, in seconds; what a minute-long one has beyond that is no harm elsewhere, but takes the room of what is said.
 const USABLE: Usable = Usable { least_seconds: 0.8, most_seconds: 20.0 };
@@ -32,7 +32,7 @@ impl Speaker<'_> {
     /// is said in it.
     pub fn prompt(&self, recording: &Sound, text: &str) -> Result<Prompt> {
         let text = spelled_out(text);
-        if !text.chars().any(char::is_alphanumeric) {
+        if !has_words(&text) {
             return Err(Error::argument("prompt text", "there is nothing said in it"));
         }
         recording.check(USABLE)?;

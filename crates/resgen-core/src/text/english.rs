@@ -45,6 +45,7 @@ const DOTTED: [(&str, &str, bool); 4] = [
     ("a.m.", "a m", true),
     ("p.m.", "p m", true),
 ];
+
 /// Whether a word with a full stop after it may stand within a sentence.
 pub(super) fn is_abbreviation(word: &str) -> bool {
     let word = word.to_lowercase();
@@ -76,10 +77,10 @@ pub(super) fn is_numbered(word: &str, next: &str) -> bool {
 }
 
 fn numbered(word: &str, next: &str) -> Option<String> {
-    let start = word.len() - word.trim_start_matches(is_before).len();
-    let short = word[start..].strip_suffix('.').filter(|_| next.starts_with(|c: char| c.is_ascii_digit()))?;
+    let (opening, rest) = opened(word);
+    let short = rest.strip_suffix('.').filter(|_| next.starts_with(|c: char| c.is_ascii_digit()))?;
     let (_, long) = NUMBERED.iter().find(|(known, _)| short.eq_ignore_ascii_case(known))?;
-    Some(format!("{}{long}", &word[..start]))
+    Some(format!("{opening}{long}"))
 }
 
 /// One word between its neighbours.
@@ -94,8 +95,7 @@ fn said(word: &str, before: Option<&str>, next: Option<&str>) -> String {
 }
 
 fn abbreviation(word: &str, before: Option<&str>, next: Option<&str>) -> Option<String> {
-    let start = word.len() - word.trim_start_matches(is_before).len();
-    let (opening, rest) = word.split_at(start);
+    let (opening, rest) = opened(word);
     let ends = next.is_none_or(begins_large);
     let dotted = DOTTED.iter().find_map(|(short, long, may_end)| {
         let written = rest.get(..short.len())?;
@@ -122,12 +122,17 @@ fn abbreviation(word: &str, before: Option<&str>, next: Option<&str>) -> Option<
 }
 
 fn begins_large(word: &str) -> bool {
-    word.trim_start_matches(is_before).starts_with(char::is_uppercase)
+    opened(word).1.starts_with(char::is_uppercase)
 }
 
 /// Whether a word is a name that goes on: large, and no mark behind it.
 fn is_name(word: &str) -> bool {
     begins_large(word) && word.ends_with(char::is_alphanumeric)
+}
+
+/// The marks before a word, and the word.
+pub(super) fn opened(word: &str) -> (&str, &str) {
+    word.split_at(word.len() - word.trim_start_matches(is_before).len())
 }
 
 pub(super) fn is_before(c: char) -> bool {

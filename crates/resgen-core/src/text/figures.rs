@@ -1,6 +1,6 @@
 //! Figures as they are read aloud in English: numbers, years, times of day, sums of money, and marks that are words.
 
-use super::english::{is_after, is_before};
+use super::english::{is_after, is_before, opened};
 use super::numbers::{
     MOST_IN_WORDS, digit_by_digit, number_in_words, ordinal_in_words, spelled, year_in_words,
 };
@@ -15,7 +15,7 @@ const MARKS: [(char, &str); 7] = [
     ('#', "number"),
     ('°', "degrees"),
 ];
-/// Marks before a sum of money: one, many, one hundredth, many hundredths.
+/// Marks before or behind a sum of money: one, many, one hundredth, many hundredths.
 const MONEY: [(char, [&str; 4]); 3] = [
     ('$', ["dollar", "dollars", "cent", "cents"]),
     ('£', ["pound", "pounds", "penny", "pence"]),
@@ -24,8 +24,7 @@ const MONEY: [(char, [&str; 4]); 3] = [
 
 /// A sum of money whose number goes on in the next word: `$3.5 million`.
 pub(super) fn large_sum(word: &str, next: &str) -> Option<String> {
-    let start = word.len() - word.trim_start_matches(is_before).len();
-    let (opening, rest) = word.split_at(start);
+    let (opening, rest) = opened(word);
     let (sign, rest) = rest.strip_prefix('-').map_or(("", rest), |rest| ("minus ", rest));
     let mark = rest.chars().next()?;
     let (_, [_, many, ..]) = MONEY.iter().find(|(known, _)| *known == mark)?;

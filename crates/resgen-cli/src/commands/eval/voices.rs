@@ -22,6 +22,7 @@ use resgen_core::progress::Progress as _;
 use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
 use resgen_core::speak::{Length, Speaker};
+use resgen_core::text::has_words;
 use resgen_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -314,9 +315,8 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> 
             Protocol::Continuation => None,
             Protocol::CrossSentence => {
                 let others = (1..utterances.len()).map(|ahead| &utterances[(at + ahead) % utterances.len()]);
-                let mut others = others.filter(|other| {
-                    other.speaker == target.speaker && other.text.chars().any(char::is_alphanumeric)
-                });
+                let mut others =
+                    others.filter(|other| other.speaker == target.speaker && has_words(&other.text));
                 match others.find(|other| (arguments.given..=longest_prompt).contains(&seconds(other))) {
                     Some(other) => Some(other),
                     None => continue,
