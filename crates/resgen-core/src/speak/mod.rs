@@ -1,5 +1,5 @@
 //! From a text to sound, in the voice of a recording:
-//! 1. the text is spelled out and parted into sentences that the generator can hold beside the recording;
+//! 1. the text is parted into sentences, which are spelled out and parted again where the generator cannot hold them beside the recording;
 //! 2. a sentence's length follows from how fast the recording's text is said in it;
 //! 3. the recording's codes are known positions, what follows them is drawn, with both texts one after another: that of the recording when it is heard there,
 //!    the other when it is expected;
@@ -17,7 +17,7 @@ use crate::rvq::Codes;
 use crate::sample::{Known, Preset, Request, Sampler, sampler};
 use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::{Silence, Sound};
-use crate::text::{Pace, has_words, paragraphs, sentences, spelled_out};
+use crate::text::{Pace, has_words, parted, sentences, spelled_out};
 use crate::tokenizer::TokenizerConfig;
 use crate::tokenizer::speech::MelAutoencoder;
 use crate::train::generator::Generator;
@@ -84,19 +84,17 @@ impl<'a> Speaker<'a> {
     /// # Errors
     /// [`Error::Argument`] for a text in which nothing is said, or a prompt that leaves no room.
     pub fn pieces(&self, text: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
-        // Paragraphs end sentences; spelling out joins lines.
-        let text =
-            paragraphs(text).iter().map(|paragraph| spelled_out(paragraph)).collect::<Vec<_>>().join("\n\n");
-        expect_words(&text)?;
-        let mut most = text.chars().count();
+        let sentences: Vec<String> = sentences(text).iter().map(|sentence| spelled_out(sentence)).collect();
+        expect_words(&sentences.concat())?;
+        let mut most = sentences.iter().map(|sentence| sentence.chars().count()).max().unwrap_or_default();
         loop {
-            let pieces: Vec<String> =
-                sentences(&text, most).into_iter().filter(|piece| has_words(piece)).collect();
+            let pieces = sentences.iter().flat_map(|sentence| parted(sentence, most));
+            let pieces: Vec<String> = pieces.filter(|piece| has_words(piece)).collect();
             if pieces.iter().all(|piece| self.fits(piece, prompt, length)) {
                 return Ok(pieces);
             }
             if most <= 8 {
-                return Err(no_room(prompt, length));
+                return Err(self.no_room(prompt, length));
             }
             most = most * 3 / 4;
         }
@@ -214,6 +212,30 @@ impl<'a> Speaker<'a> {
         positions <= model.positions && model.text.as_ref().is_some_and(|reader| bytes <= reader.most)
     }
 
+    /// Not even a few letters fit.
+    fn no_room(&self, prompt: Option<&Prompt>, length: Length) -> Error {
+        let seconds = |positions: usize| positions as f64 / self.generator.tokenizer.config().position_rate();
+        let model = &self.generator.header.model;
+        let holds = match &model.text {
+            Some(reader) => format!("{:.1} s and {} bytes of text", seconds(model.positions), reader.most),
+            None => format!("{:.1} s", seconds(model.positions)),
+        };
+        let takes = prompt.map_or(String::new(), |prompt| {
+            let (seconds, bytes) = (seconds(prompt.codes.positions()), prompt.text.len());
+            format!(", of which the prompt takes {seconds:.1} s and {bytes} bytes")
+        });
+        let name = match (length, prompt) {
+            (Length::Seconds(_), _) => "seconds",
+            (Length::Rate(_), _) => "rate",
+            (Length::Natural, Some(_)) => "prompt",
+            (Length::Natural, None) => "text",
+        };
+        Error::argument(
+            name,
+            format!("the generator holds {holds}{takes}: no room is left for a few letters"),
+        )
+    }
+
     /// Codes at the beginning, all others to be drawn.
     fn known(&self, given: &Codes, positions: usize) -> Result<Known> {
         let quantizer = self.generator.tokenizer.config().quantizer();
@@ -231,22 +253,6 @@ fn expect_words(text: &str) -> Result<()> {
     match has_words(text) {
         true => Ok(()),
         false => Err(Error::argument("text", "there is nothing in it to be said")),
-    }
-}
-
-/// Not even a few letters fit.
-fn no_room(prompt: Option<&Prompt>, length: Length) -> Error {
-    let reason = match prompt {
-        Some(_) => "beside the prompt the generator has no room for a few letters of that length",
-        None => "the generator has no room for a few letters of that length",
-    };
-    match (length, prompt) {
-        (Length::Seconds(_), _) => Error::argument("seconds", reason),
-        (Length::Rate(_), _) => Error::argument("rate", reason),
-        (Length::Natural, Some(_)) => {
-            Error::argument("prompt", "beside it there is no room for what is to be said")
-        }
-        (Length::Natural, None) => Error::argument("text", reason),
     }
 }
 

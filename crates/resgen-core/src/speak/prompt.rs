@@ -8,8 +8,6 @@ use crate::rvq::Codes;
 use crate::signal::sound::{Sound, Usable};
 use crate::text::{has_words, spelled_out};
 
-/// Recordings that can be prompts, in seconds; what a minute-long one has beyond that is no harm elsewhere, but takes the room of what is said.
-const USABLE: Usable = Usable { least_seconds: 0.8, most_seconds: 20.0 };
 /// How much slower or faster than usual a text may be said, before it cannot be that recording's.
 const PACES: std::ops::RangeInclusive<f64> = 0.4..=2.5;
 
@@ -24,6 +22,11 @@ pub struct Prompt {
     pub(super) slowness: f64,
 }
 
+impl Prompt {
+    /// Recordings that can be prompts: a longer one takes the room of what is to be said.
+    pub const USABLE: Usable = Usable { least_seconds: 0.8, most_seconds: 20.0 };
+}
+
 impl Speaker<'_> {
     /// The prompt of a recording and what is said in it.
     ///
@@ -35,7 +38,7 @@ impl Speaker<'_> {
         if !has_words(&text) {
             return Err(Error::argument("prompt text", "there is nothing said in it"));
         }
-        recording.check(USABLE)?;
+        recording.check(Prompt::USABLE)?;
         let prepared = self.listener.prepared(recording)?;
         let mel = self.listener.transform().forward(&prepared)?;
         let codes = self.generator.tokenizer.encode_mel(&mel, 1)?;

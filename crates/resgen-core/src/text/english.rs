@@ -1,124 +1,109 @@
 //! English as it is read aloud.
 
-use super::figures::{large_sum, with_figures};
-
-/// What is written short before a name, and what is said.
-const TITLES: [(&str, &str); 15] = [
-    ("mr", "mister"),
-    ("mrs", "missus"),
-    ("ms", "miz"),
-    ("dr", "doctor"),
-    ("prof", "professor"),
-    ("st", "saint"),
-    ("mt", "mount"),
-    ("capt", "captain"),
-    ("lt", "lieutenant"),
-    ("col", "colonel"),
-    ("gen", "general"),
-    ("sgt", "sergeant"),
-    ("rev", "reverend"),
-    ("hon", "honorable"),
-    ("gov", "governor"),
-];
-/// What is written short elsewhere: where a name or another sentence follows, one ends with it.
-const ABBREVIATIONS: [(&str, &str); 12] = [
-    ("jr", "junior"),
-    ("sr", "senior"),
-    ("co", "company"),
-    ("inc", "incorporated"),
-    ("ltd", "limited"),
-    ("etc", "et cetera"),
-    ("vs", "versus"),
-    ("approx", "approximately"),
-    ("dept", "department"),
-    ("ave", "avenue"),
-    ("blvd", "boulevard"),
-    ("ft", "feet"),
-];
-/// What is written short before a number alone.
-const NUMBERED: [(&str, &str); 4] =
-    [("no", "number"), ("fig", "figure"), ("vol", "volume"), ("ch", "chapter")];
-/// The same with stops within, and whether a sentence may end with it before another.
-const DOTTED: [(&str, &str, bool); 4] = [
-    ("e.g.", "for example", false),
-    ("i.e.", "that is", false),
-    ("a.m.", "a m", true),
-    ("p.m.", "p m", true),
-];
-
-/// Whether a word with a full stop after it may stand within a sentence.
-pub(super) fn is_abbreviation(word: &str) -> bool {
-    let word = word.to_lowercase();
-    let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let is_initial = word.chars().count() == 1 && word.chars().all(char::is_alphabetic);
-    is_initial
-        || TITLES.iter().chain(&ABBREVIATIONS).any(|(short, _)| *short == word)
-        || DOTTED.iter().any(|(short, ..)| short.trim_end_matches('.') == word)
-}
+use super::figures::{of_two_words, with_figures, with_plain_letters};
+use super::short::{BEGINNINGS, Place, SHORT, UNITS};
 
 /// The text with numbers (whole and broken, years, sums of money, times of day, places in a row), abbreviations and marks in words.
 /// What is written in letters stays as it is.
 pub fn spelled_out(text: &str) -> String {
+    let text = with_plain_letters(text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let (mut spoken, mut at) = (Vec::with_capacity(words.len()), 0);
     while let Some(&word) = words.get(at) {
+        let before = at.checked_sub(1).map(|before| words[before]);
         let next = words.get(at + 1).copied();
-        let large = next.and_then(|next| large_sum(word, next));
-        at += 1 + usize::from(large.is_some());
-        let before = at.checked_sub(2).map(|before| words[before]);
-        spoken.push(large.unwrap_or_else(|| said(word, before, next)));
+        let of_two = next.and_then(|next| of_two_words(word, next));
+        at += 1 + usize::from(of_two.is_some());
+        spoken.push(of_two.unwrap_or_else(|| said(word, before, next)));
     }
     spoken.join(" ")
 }
 
-/// Whether a word is an abbreviation that is one before this word alone: `No.` before a number.
-pub(super) fn is_numbered(word: &str, next: &str) -> bool {
-    numbered(word, next).is_some()
-}
-
-fn numbered(word: &str, next: &str) -> Option<String> {
-    let (opening, rest) = opened(word);
-    let short = rest.strip_suffix('.').filter(|_| next.starts_with(|c: char| c.is_ascii_digit()))?;
-    let (_, long) = NUMBERED.iter().find(|(known, _)| short.eq_ignore_ascii_case(known))?;
-    Some(format!("{opening}{long}"))
+/// Whether a sentence may end with this word, which has a full stop, before the next.
+pub(super) fn may_end(word: &str, before: Option<&str>, next: &str) -> bool {
+    match abbreviation(word, before, Some(next)) {
+        Some(Abbreviation { may_end, .. }) => may_end,
+        None => !is_initial(opened(word).1.trim_end_matches(is_after)) || begins_sentence(next),
+    }
 }
 
 /// One word between its neighbours.
 fn said(word: &str, before: Option<&str>, next: Option<&str>) -> String {
-    if let Some(long) = next.and_then(|next| numbered(word, next)) {
-        return long;
-    }
-    if let Some(long) = abbreviation(word, before, next) {
-        return long;
-    }
-    with_figures(word)
+    let Some(Abbreviation { long, after, may_end }) = abbreviation(word, before, next) else {
+        return with_figures(word);
+    };
+    let stop = if may_end && after.is_empty() { "." } else { "" };
+    format!("{}{long}{after}{stop}", opened(word).0)
 }
 
-fn abbreviation(word: &str, before: Option<&str>, next: Option<&str>) -> Option<String> {
+/// A word that is written short.
+struct Abbreviation<'a> {
+    long: &'static str,
+    /// Marks behind its full stop.
+    after: &'a str,
+    may_end: bool,
+}
+
+fn abbreviation<'a>(word: &'a str, before: Option<&str>, next: Option<&str>) -> Option<Abbreviation<'a>> {
     let (opening, rest) = opened(word);
-    let ends = next.is_none_or(begins_large);
-    let dotted = DOTTED.iter().find_map(|(short, long, may_end)| {
-        let written = rest.get(..short.len())?;
-        let ends = if *may_end { ends } else { next.is_none() };
-        written.eq_ignore_ascii_case(short).then_some((*long, &rest[short.len()..], ends))
+    // What opens here has nothing to do with the word before.
+    let before = before.filter(|_| opening.is_empty());
+    let (short, after) = rest.split_at(rest.trim_end_matches(is_after).len());
+    let after = after.strip_prefix('.')?;
+    let unit = before.filter(|before| before.ends_with(|c: char| c.is_ascii_digit())).and_then(|number| {
+        let (_, one, many) = UNITS.iter().find(|(known, ..)| short.eq_ignore_ascii_case(known))?;
+        Some((Place::Anywhere, if number == "1" { *one } else { many }))
     });
-    let (long, after, ends) = match dotted {
-        Some(found) => found,
-        None => {
-            let (short, after) = rest.split_once('.')?;
-            let of =
-                |(known, long): &(&str, &'static str)| short.eq_ignore_ascii_case(known).then_some(*long);
-            match (TITLES.iter().find_map(of), ABBREVIATIONS.iter().find_map(of)) {
-                (Some("saint"), _) if before.is_some_and(is_name) && !next.is_some_and(begins_large) => {
-                    ("street", after, next.is_none())
-                }
-                (Some(long), _) => (long, after, next.is_none()),
-                (None, long) => (long?, after, ends),
+    let (place, long) = unit.or_else(|| {
+        let mut known = SHORT.iter().filter(|(known, ..)| short.eq_ignore_ascii_case(known));
+        known.find(|(_, place, _)| place.fits(before, next)).map(|(_, place, long)| (*place, *long))
+    })?;
+    Some(Abbreviation { long, after, may_end: next.is_none_or(|next| place.may_end(next)) })
+}
+
+impl Place {
+    fn fits(self, before: Option<&str>, next: Option<&str>) -> bool {
+        match self {
+            Self::Number => next.is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit())),
+            Self::Road => {
+                before.is_some_and(is_name)
+                    && next.is_none_or(|next| !begins_large(next) || begins_sentence(next))
             }
+            Self::Name => next.is_some_and(begins_large),
+            Self::Within | Self::Anywhere => true,
         }
+    }
+
+    fn may_end(self, next: &str) -> bool {
+        // `Co. Ltd.` goes on.
+        let is_short = |next: &str| {
+            let stem = opened(next).1.strip_suffix('.');
+            stem.is_some_and(|stem| {
+                SHORT
+                    .iter()
+                    .any(|(known, place, _)| *place == Self::Anywhere && stem.eq_ignore_ascii_case(known))
+            })
+        };
+        matches!(self, Self::Road | Self::Anywhere) && begins_large(next) && !is_short(next)
+    }
+}
+
+/// Whether a word without its full stop is a letter, or letters with stops between them: `J`, `U.S`, `Ph.D`.
+fn is_initial(stem: &str) -> bool {
+    let is_short = |part: &str, most| {
+        !part.is_empty() && part.chars().count() <= most && part.chars().all(char::is_alphabetic)
     };
-    let stop = if ends && after.is_empty() { "." } else { "" };
-    after.chars().all(is_after).then(|| format!("{opening}{long}{after}{stop}"))
+    match stem.contains('.') {
+        true => stem.split('.').all(|part| is_short(part, 2)),
+        false => is_short(stem, 1),
+    }
+}
+
+/// Whether a word begins a sentence rather than a name.
+fn begins_sentence(word: &str) -> bool {
+    let bare = opened(word).1.trim_end_matches(is_after);
+    let bare = bare.split_once(['\'', '’']).map_or(bare, |(bare, _)| bare);
+    begins_large(word) && BEGINNINGS.iter().any(|known| bare.eq_ignore_ascii_case(known))
 }
 
 fn begins_large(word: &str) -> bool {
@@ -168,7 +153,20 @@ mod tests {
                 "Acme Inc. She left at 5 p.m. Then 12 Main St. was empty.",
                 "Acme incorporated. She left at five p m. Then twelve Main street was empty.",
             ),
+            ("Smith & Co. Ltd. The score: 3:1.", "Smith and company limited. The score: three to one."),
             ("In St. Louis (Dr. No) at 5 a.m. sharp.", "In saint Louis (doctor No) at five a m sharp."),
+            (
+                "He ran down Wall St. He met Dr. Lee on Elm Dr. in Ft. Worth.",
+                "He ran down Wall street. He met doctor Lee on Elm drive in fort Worth.",
+            ),
+            (
+                "Jones vs. Brown, rev. 2, Sec. 4, p. 5, Jan. 5th and Sept. 11.",
+                "Jones versus Brown, revision two, section four, page five, January fifth and September eleven.",
+            ),
+            (
+                "She is 5 ft. 3 in. tall, he 1 in. more.",
+                "She is five feet three inches tall, he one inch more.",
+            ),
         ];
         for (written, expected) in cases {
             assert_eq!(spelled_out(written), expected);
@@ -196,6 +194,7 @@ mod tests {
             let _ = spelled_out(text);
         }
         assert_eq!(spelled_out("Grüße, 世界 🙂"), "Grüße, 世界 🙂");
+        assert_eq!(spelled_out("\u{feff}a\u{7}b c\u{ad}d"), "ab cd");
     }
 
     proptest::proptest! {

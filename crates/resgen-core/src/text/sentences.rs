@@ -1,6 +1,6 @@
 //! Long texts in pieces that can be said in one breath.
 
-use super::english::{is_abbreviation, is_numbered};
+use super::english::may_end;
 
 /// Marks that end a sentence.
 const ENDS: [char; 7] = ['.', '!', '?', '…', '。', '！', '？'];
@@ -8,7 +8,7 @@ const ENDS: [char; 7] = ['.', '!', '?', '…', '。', '！', '？'];
 const PAUSES: [char; 8] = [',', ';', ':', '—', '–', '、', '，', '；'];
 
 /// The paragraphs of a text, each on one line: empty lines part them.
-pub fn paragraphs(text: &str) -> Vec<String> {
+fn paragraphs(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines
         .split(|line| line.is_empty())
@@ -17,14 +17,10 @@ pub fn paragraphs(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The sentences of a text, none longer than `most` characters: longer ones are parted at a pause, or where there is none at a
-/// space, or where there is none either wherever it must be. Nothing is lost but spaces. An empty line ends a sentence too.
-pub fn sentences(text: &str, most: usize) -> Vec<String> {
-    let most = most.max(1);
-    let sentences = paragraphs(text)
-        .into_iter()
-        .flat_map(|paragraph| ended(&paragraph.split_whitespace().collect::<Vec<_>>()));
-    sentences.flat_map(|sentence| parted(sentence, most)).collect()
+/// The sentences of a text. Nothing is lost but spaces. An empty line ends a sentence too.
+pub fn sentences(text: &str) -> Vec<String> {
+    let paragraphs = paragraphs(text);
+    paragraphs.iter().flat_map(|paragraph| ended(&paragraph.split_whitespace().collect::<Vec<_>>())).collect()
 }
 
 /// The sentences of a paragraph's words.
@@ -33,8 +29,12 @@ fn ended(words: &[&str]) -> Vec<String> {
     let mut current: Vec<&str> = Vec::new();
     for (at, word) in words.iter().enumerate() {
         current.push(word);
-        let next = words.get(at + 1);
-        if ends(word, next.copied()) {
+        let before = at.checked_sub(1).map(|before| words[before]);
+        // `1. Mix the flour.`
+        let is_numbering = current.len() == 1
+            && word.strip_suffix('.').is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
+        let next = words.get(at + 1).copied();
+        if ends(word, before, next) && !(is_numbering && next.is_some()) {
             sentences.push(current.join(" "));
             current.clear();
         }
@@ -45,16 +45,12 @@ fn ended(words: &[&str]) -> Vec<String> {
 }
 
 /// Whether a sentence ends with this word.
-fn ends(word: &str, next: Option<&str>) -> bool {
+fn ends(word: &str, before: Option<&str>, next: Option<&str>) -> bool {
     let bare = word.trim_end_matches(['"', '\'', ')', ']', '”', '’', '»']);
     let Some(mark) = bare.chars().last().filter(|mark| ENDS.contains(mark)) else { return false };
-    let stem = bare.trim_end_matches(ENDS);
     let Some(next) = next else { return true };
     let begins_small = next.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_lowercase);
-    match mark {
-        '.' => !begins_small && !is_abbreviation(stem) && !is_numbered(bare, next),
-        _ => !begins_small,
-    }
+    !begins_small && (mark != '.' || may_end(word, before, next))
 }
 
 fn after_wide_marks(sentence: &str) -> Vec<String> {
@@ -72,8 +68,10 @@ fn after_wide_marks(sentence: &str) -> Vec<String> {
     pieces.iter().map(|piece| piece.trim().to_owned()).filter(|piece| !piece.is_empty()).collect()
 }
 
-/// A sentence in pieces of at most `most` characters.
-fn parted(sentence: String, most: usize) -> Vec<String> {
+/// A sentence in pieces of at most `most` characters: parted at a pause, or where there is none at a space, or where there is none either
+/// wherever it must be. Nothing is lost but spaces.
+pub fn parted(sentence: &str, most: usize) -> Vec<String> {
+    let most = most.max(1);
     let mut pieces = Vec::new();
     let mut rest: Vec<char> = sentence.chars().collect();
     while rest.len() > most {
@@ -110,27 +108,53 @@ mod tests {
             "Then (at last.)",
             "It rained",
         ];
-        assert_eq!(sentences(text, 200), expected);
+        assert_eq!(sentences(text), expected);
         assert_eq!(
-            sentences("One line\nof two.\n\nA heading\n\nMore.", 200),
+            sentences("One line\nof two.\n\nA heading\n\nMore."),
             ["One line of two.", "A heading", "More."]
         );
-        assert_eq!(sentences("A heading\r\n \t\r\nMore\r\nof it.", 200), ["A heading", "More of it."]);
-        assert_eq!(sentences("今日は。元気？はい！", 200), ["今日は。", "元気？", "はい！"]);
-        assert!(sentences(" \n\n ", 200).is_empty());
+        assert_eq!(sentences("A heading\r\n \t\r\nMore\r\nof it."), ["A heading", "More of it."]);
+        assert_eq!(sentences("今日は。元気？はい！"), ["今日は。", "元気？", "はい！"]);
+        assert!(sentences(" \n\n ").is_empty());
+    }
+
+    #[test]
+    fn sentences_end_with_what_is_written_short() {
+        let cases = [
+            (
+                "It cost $5. Mr. Smith paid. 20 men came at 5 p.m. Then it rained.",
+                &["It cost $5.", "Mr. Smith paid.", "20 men came at 5 p.m.", "Then it rained."][..],
+            ),
+            ("1. Mix flour. 2. He ate 3. Yes.", &["1. Mix flour.", "2. He ate 3.", "Yes."]),
+            (
+                "It was I. He left. Plan B. They had J. R. R. Tolkien.",
+                &["It was I.", "He left.", "Plan B.", "They had J. R. R. Tolkien."],
+            ),
+            (
+                "He left the U.S. The U.S. Army stayed. A Ph.D. It's late.",
+                &["He left the U.S.", "The U.S. Army stayed.", "A Ph.D.", "It's late."],
+            ),
+            (
+                "Down Wall St. He ran to St. Louis. No. He hid (see No. 5).",
+                &["Down Wall St.", "He ran to St. Louis.", "No.", "He hid (see No. 5)."],
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(sentences(text), expected);
+        }
     }
 
     #[test]
     fn long_sentences_are_parted_at_pauses_then_at_spaces_then_anywhere() {
-        assert_eq!(sentences("one two three, four five six", 20), ["one two three,", "four five six"]);
-        assert_eq!(sentences("one two three four", 9), ["one two", "three", "four"]);
-        assert_eq!(sentences("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(parted("one two three, four five six", 20), ["one two three,", "four five six"]);
+        assert_eq!(parted("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(parted("abcdefghij", 4), ["abcd", "efgh", "ij"]);
     }
 
     proptest::proptest! {
         #[test]
         fn nothing_is_lost_but_spaces(text in "[a-zA-Z .,!?\n。]{0,120}", most in 1usize..30) {
-            let pieces = sentences(&text, most);
+            let pieces: Vec<String> = sentences(&text).iter().flat_map(|sentence| parted(sentence, most)).collect();
             let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             proptest::prop_assert_eq!(bare(&pieces.concat()), bare(&text));
             proptest::prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.chars().count() <= most));
