@@ -132,12 +132,16 @@ fn train_on_speech<M: Trainable>(
         let expected = experiment.codes.tokenizer.display().to_string();
         return Err(Error::mismatch("tokenizer of the codes", expected, "another").into());
     }
+    let limits = (experiment.model.positions.unwrap_or(MOST_POSITIONS), text.most);
     let spoken = cache.spoken();
-    let measured: Vec<usize> = spread(spoken.len(), MEASURED).collect();
-    let previewed = spread(spoken.len(), PREVIEWED).map(|at| (spoken[at].saying(), spoken[at].positions));
+    let mut usable = cache.by_length(limits.0, limits.1)?.0.concat();
+    usable.sort_unstable();
+    let some = |count| spread(usable.len(), count).map(|at| usable[at]);
+    let measured: Vec<usize> = some(MEASURED).collect();
+    let previewed = some(PREVIEWED).map(|at| (spoken[at].saying(), spoken[at].positions));
     let parts = GeneratorParts {
         embedding_scales: embedding_scales(tokenizer.books(), &cache.positions(&measured)?)?,
-        positions: experiment.model.positions.unwrap_or(MOST_POSITIONS),
+        positions: limits.0,
         speech: Some(SpeechParts {
             pace: Pace::of(spoken.iter().map(|spoken| (&*spoken.text, spoken.spoken))),
             previewed: previewed.collect(),
@@ -147,7 +151,6 @@ fn train_on_speech<M: Trainable>(
         preset: experiment.sample,
         licence: experiment.licence.clone(),
     };
-    let limits = (parts.positions, text.most);
     let mut source = SpeechSource::new(cache, limits, experiment.codes.pairs, &experiment.train)?;
     let encoder = text.encoder.as_deref();
     let before = |path: &Path, device: &Device| Ok(model::speech_generator(path, encoder, device)?.0);

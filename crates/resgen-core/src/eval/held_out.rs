@@ -69,12 +69,7 @@ impl HeldOutCodes for SpeechCache {
             ));
         }
         let most = model.text.as_ref().map_or(usize::MAX, |text| text.most);
-        let (lengths, _) = self.by_length(model.positions, most);
-        if lengths.is_empty() {
-            let reason =
-                format!("no recording has at most {} positions and {most} bytes of text", model.positions);
-            return Err(Error::argument("recordings", reason));
-        }
+        let (lengths, _) = self.by_length(model.positions, most)?;
         Ok(lengths.iter().flat_map(|recordings| recordings.chunks(BATCH)).map(<[usize]>::to_vec).collect())
     }
 

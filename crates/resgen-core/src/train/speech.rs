@@ -5,7 +5,7 @@ use super::run::RunConfig;
 use super::tokens::TokenBatch;
 use crate::data::order::Order;
 use crate::data::speech::{SpeechCache, Spoken};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random::{Purpose, shuffle, stream};
 
 /// The streams of [`Purpose::Shuffle`] are told apart by their step: this one orders the batches of an epoch; the first orders recordings.
@@ -28,7 +28,7 @@ impl SpeechSource {
     /// than `longest` positions, or texts of more than `most` bytes, are left out.
     ///
     /// # Errors
-    /// [`Error::Argument`] where none is left; [`Error::Config`] where there are no pairs.
+    /// As [`SpeechCache::by_length`] and [`SpeechCache::add_pairs`].
     pub fn new(
         mut cache: SpeechCache,
         (longest, most): (usize, usize),
@@ -36,7 +36,7 @@ impl SpeechSource {
         run: &RunConfig,
     ) -> Result<Self> {
         cache.add_pairs(pairs, (longest, most), run.seed)?;
-        let (lengths, others) = cache.by_length(longest, most);
+        let (lengths, others) = cache.by_length(longest, most)?;
         let reason = |at: usize| {
             let Spoken { path, positions, text, .. } = &cache.spoken()[at];
             let (path, bytes) = (path.display(), text.len());
@@ -45,10 +45,6 @@ impl SpeechSource {
             )
         };
         let left_out = others.into_iter().map(reason).collect();
-        if lengths.is_empty() {
-            let reason = format!("no recording has at most {longest} positions and {most} bytes of text");
-            return Err(Error::argument("recordings", reason));
-        }
         let RunConfig { seed, batch, micro_batches, .. } = *run;
         Ok(Self { cache, lengths, seed, batch, micro_batches, left_out, epoch: None })
     }

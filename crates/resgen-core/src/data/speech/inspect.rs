@@ -7,20 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{SpeechSet, Utterance};
+use super::{SpeechSet, USABLE, Utterance};
 use crate::data::Problem;
 use crate::data::prefetch::pool;
 use crate::data::unreadable::reason_of;
 use crate::error::Result;
-use crate::signal::sound::{Decoded, Silence, Usable, decode};
+use crate::signal::sound::{Decoded, Silence, decode};
 use crate::text::{Pace, spelled_out};
 
 /// Steps a second that lengths are measured in, to fit a pace.
 const STEPS: f64 = 50.0;
 /// How many times as long as usual, or as short, a text may take before it is doubtful whether it is said at all.
 const DOUBTFUL: f64 = 2.0;
-/// Recordings of which anything can be learned.
-const USABLE: Usable = Usable { least_seconds: 0.3, most_seconds: 60.0 };
 
 /// What was found in a set.
 #[derive(Clone, Debug, Serialize)]

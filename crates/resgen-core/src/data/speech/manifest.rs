@@ -75,9 +75,12 @@ fn json_lines(path: &Path) -> Result<Vec<Utterance>> {
 }
 
 fn table(path: &Path, delimiter: u8) -> Result<Vec<Utterance>> {
-    let failed = |reason: csv::Error| match reason.into_kind() {
-        csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
-        other => Error::file(path, format!("{other:?}")),
+    let failed = |reason: csv::Error| {
+        let said = reason.to_string();
+        match reason.into_kind() {
+            csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
+            _ => Error::file(path, said),
+        }
     };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)

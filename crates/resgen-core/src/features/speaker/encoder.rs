@@ -117,7 +117,10 @@ mod tests {
     fn what_is_too_short_is_refused_and_what_is_short_repeated() {
         let encoder = encoder();
         let refused = |sound: Sound| encoder.embedding(&sound).unwrap_err().to_string();
-        assert!(refused(tone(16_000, 0.2, 0.3)).contains("it has 0.20 s, at least 0.3 s are needed"));
+        assert!(
+            refused(tone(16_000, 0.2, 0.3))
+                .contains("it has 0.20 s beside silence at its ends, at least 0.3 s are needed")
+        );
         assert!(refused(Sound::new(16_000, vec![0.0; 16_000]).unwrap()).contains("it is silent"));
         assert!(refused(tone(16_000, 61.0, 0.3)).contains("at most 60 s"));
         // 0.4 s are 25 frames, of at least 32.

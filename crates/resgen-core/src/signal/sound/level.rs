@@ -60,10 +60,14 @@ impl Sound {
             return reason(format!("it is silent (its loudest sample is {peak:.5} of full scale)"));
         }
         if seconds < least_seconds {
-            return reason(format!("it has {seconds:.2} s, at least {least_seconds} s are needed"));
+            return reason(format!(
+                "it has {seconds:.2} s beside silence at its ends, at least {least_seconds} s are needed"
+            ));
         }
         if seconds > most_seconds {
-            return reason(format!("it has {seconds:.1} s, at most {most_seconds} s can be used"));
+            return reason(format!(
+                "it has {seconds:.1} s beside silence at its ends, at most {most_seconds} s can be used"
+            ));
         }
         let clipped = spoken.samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
         let share = clipped as f64 / spoken.samples.len() as f64;

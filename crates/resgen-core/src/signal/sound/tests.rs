@@ -183,7 +183,10 @@ fn a_recording_of_no_use_says_why() {
     let usable = Usable { least_seconds: 0.5, most_seconds: 2.0 };
     let reason = |sound: Sound| sound.check(usable).unwrap_err().to_string();
     assert!(tone(16_000, 440.0, 1.0, 0.5).check(usable).is_ok());
-    assert!(reason(tone(16_000, 440.0, 0.2, 0.5)).contains("it has 0.20 s, at least 0.5 s"));
+    assert!(
+        reason(tone(16_000, 440.0, 0.2, 0.5))
+            .contains("it has 0.20 s beside silence at its ends, at least 0.5 s")
+    );
     assert!(reason(tone(16_000, 440.0, 3.0, 0.5)).contains("at most 2 s"));
     assert!(reason(tone(16_000, 440.0, 1.0, 1e-4)).contains("silent"));
     let clipped =

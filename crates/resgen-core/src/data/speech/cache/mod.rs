@@ -178,7 +178,10 @@ impl SpeechCache {
     }
 
     /// The recordings of each length, of those of at most `longest` positions and `most` bytes of text; and the others.
-    pub fn by_length(&self, longest: usize, most: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where all are others.
+    pub fn by_length(&self, longest: usize, most: usize) -> Result<(Vec<Vec<usize>>, Vec<usize>)> {
         let (mut lengths, mut others) = (BTreeMap::<usize, Vec<usize>>::new(), Vec::new());
         for (at, spoken) in self.spoken.iter().enumerate() {
             match spoken.positions <= longest && spoken.text.len() <= most {
@@ -186,7 +189,13 @@ impl SpeechCache {
                 false => others.push(at),
             }
         }
-        (lengths.into_values().collect(), others)
+        match lengths.is_empty() {
+            true => {
+                let reason = format!("none has at most {longest} positions and {most} bytes of text");
+                Err(Error::argument("recordings", reason))
+            }
+            false => Ok((lengths.into_values().collect(), others)),
+        }
     }
 
     /// The codes of some recordings, all of as many positions.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{STRIDE, Spoken};
 use crate::atomic::write_atomically;
 use crate::data::Problem;
-use crate::data::speech::{SpeechSet, Utterance};
+use crate::data::speech::{SpeechSet, USABLE, Utterance};
 use crate::data::unreadable::reason_of;
 use crate::digest;
 use crate::error::{Error, Result};
@@ -72,7 +72,11 @@ impl Part {
     ) -> Result<()> {
         let heard: Vec<Result<Mel>> = utterances
             .par_iter()
-            .map(|utterance| listener.mel(&Sound::open(set.path_of(utterance))?))
+            .map(|utterance| {
+                let sound = Sound::open(set.path_of(utterance))?;
+                sound.check(USABLE)?;
+                listener.mel(&sound)
+            })
             .collect();
         let each = tokenizer.config().frames_per_position();
         for (utterance, heard) in utterances.iter().zip(heard) {
