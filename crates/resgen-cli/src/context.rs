@@ -4,9 +4,13 @@ use std::num::NonZeroUsize;
 
 use anyhow::Context as _;
 use burn::tensor::Device;
+use resgen_core::Error;
 
 use crate::device::DeviceChoice;
 use crate::output::Output;
+
+/// Threads for each core, beyond which they only wait for each other.
+const MOST_THREADS: usize = 16;
 
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,10 +40,15 @@ impl Context {
     /// Resolves the options and sizes the pool of threads that everything shares.
     ///
     /// # Errors
-    /// Where the system gives no threads.
+    /// Where so many threads are of no use, or the system does not give them.
     pub fn new(arguments: &CommonArguments) -> anyhow::Result<Self> {
         let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = arguments.threads.unwrap_or_else(available).get();
+        let most = MOST_THREADS * available().get();
+        if threads > most {
+            let reason = format!("expected at most {most}, {MOST_THREADS} for each core, found {threads}");
+            return Err(Error::argument("--threads", reason).into());
+        }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
         let output = if arguments.json { Output::Json } else { Output::Text };
         Ok(Self { device: arguments.device, output, threads })

@@ -13,6 +13,7 @@ mod named;
 mod output;
 mod progress;
 mod signals;
+mod speech;
 mod vocoder;
 
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
 //! What a command prints when it is done: text for people, or one JSON object for programs.
 
 use std::io::Write;
+use std::path::Path;
 
+use resgen_core::{Error, Result};
 use serde::Serialize;
 
 /// The form of the result on stdout. Progress and notes go to stderr in either.
@@ -33,6 +35,18 @@ impl Output {
 /// Where stdout cannot be written.
 pub fn raw(text: &str) -> anyhow::Result<()> {
     write(text, "")
+}
+
+/// Makes sure that a file that will be written is not one of those that are read.
+///
+/// # Errors
+/// [`Error::Argument`] names the file.
+pub fn expect_other<'a>(out: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let Ok(written) = out.canonicalize() else { return Ok(()) };
+    match read.into_iter().any(|read| read.canonicalize().is_ok_and(|read| read == written)) {
+        true => Err(Error::argument("--out", format!("`{}` is read, and would be lost", out.display()))),
+        false => Ok(()),
+    }
 }
 
 fn write(text: &str, end: &str) -> anyhow::Result<()> {

@@ -131,27 +131,28 @@ fn speakers_are_learned_and_what_is_spoken_is_compared_with_its_prompt() {
     assert_eq!(of("turned"), of("continued"));
     sound.save(place.path("others/120-0.wav")).unwrap();
 
-    // What is of no use is told of and left out, with a sentence that would be compared with it, and a folder is not that of other recordings.
+    // What is of no use is told of and left out, but nothing that would only be compared with it, and a folder is not that of other recordings.
     sound.save(place.path("others/dots.wav")).unwrap();
-    place.write("others/damaged.wav", "RIFF but no more");
+    place.write("others/0-damaged.wav", "RIFF but no more");
     let whole = std::fs::read_to_string(place.path("others/manifest.tsv")).unwrap();
     place.write(
         "others/manifest.tsv",
-        &format!("{whole}damaged.wav\tNothing.\tspeaker120\ndots.wav\t...\tspeaker120\n"),
+        &format!("{whole}0-damaged.wav\tNothing.\tspeaker120\ndots.wav\t...\tspeaker120\n"),
     );
     judge("judged", &both).fails(1, &["judged/how.json", "spoken in another way"]);
     let begun = ["eval", "speech", "runs/voices", "--data", "others", "--count", "10", "--out", "partly"];
     let ended = place.run(&[&begun[..], &["--given", "0.5"], &both].concat()).succeeds();
-    assert!(ended.stdout.contains("3 recordings could not be said again"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("1 recordings could not be said again"), "{}", ended.stdout);
     assert!(
-        ended.stderr.contains("left out: damaged.wav") && ended.stderr.contains("nothing in it to be said")
+        ended.stderr.contains("left out: 0-damaged.wav")
+            && ended.stderr.contains("nothing is said in its text")
     );
-    assert_eq!(std::fs::read_to_string(place.path("partly/said.tsv")).unwrap().lines().count(), 7);
+    assert_eq!(std::fs::read_to_string(place.path("partly/said.tsv")).unwrap().lines().count(), 8);
     let made = ["tokenizer", "reconstruct", "runs/voices", "others", "--out", "rebuilt"];
     let made = place.json(&made);
     assert_eq!(
         (&made["recordings"], &made["left_out"][0]["path"]),
-        (&9.into(), &"others/damaged.wav".into())
+        (&8.into(), &"others/0-damaged.wav".into())
     );
     place.write("others/manifest.tsv", &whole);
 

@@ -141,8 +141,8 @@ fn judged(encoder: &SpeakerEncoder) {
     let judge = |said: &[Sound]| {
         let mut likeness = Likeness::default();
         for said in said {
-            let reference = Reference::new(encoder, &prompt, &prompt.clone().scaled(0.5)).unwrap();
-            let reference = reference.beside(encoder, &buzz(2, 10)).unwrap();
+            let mut reference = Reference::new(encoder, &prompt, &prompt.clone().scaled(0.5)).unwrap();
+            reference.put_beside(encoder, &buzz(2, 10)).unwrap();
             likeness.add(encoder, said, &reference).unwrap();
         }
         let results = likeness.results();

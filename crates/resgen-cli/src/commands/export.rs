@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::commands::sample::settings::SettingArguments;
 use crate::context::Context;
 use crate::model;
+use crate::output::expect_other;
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,7 @@ struct Exported {
 /// Where the model cannot be read, sampler settings mean nothing to it or are out of range, or the file cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let path = model::file_of(&arguments.model);
+    expect_other(&arguments.out, [&*path])?;
     let mut file = ModelFile::<Value>::load(&path)?;
     if arguments.settings != SettingArguments::default() {
         set_preset(&mut file.header, &arguments.settings, &path)?;

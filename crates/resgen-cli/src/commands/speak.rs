@@ -1,22 +1,19 @@
 //! `speak`: a text, in the voice of a recording.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use resgen_core::model::AnyNetwork;
 use resgen_core::progress::Progress;
-use resgen_core::signal::sound::{Encoding, Sound, WavStream};
+use resgen_core::signal::sound::{Encoding, Sound, WavStream, state_lengths};
 use resgen_core::speak::{Length, Prompt, Speaker};
 use resgen_core::{Error, Result};
 use serde::Serialize;
 
-use super::sample::settings::SettingArguments;
 use crate::context::Context;
-use crate::model;
-use crate::named::{PrecisionArgument, TextEncoderArgument};
+use crate::output::expect_other;
 use crate::progress::TerminalProgress;
-use crate::vocoder::VocoderArgument;
+use crate::speech::{Speech, SpeechArguments};
 
 /// Arguments of `speak`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +23,7 @@ Examples:
   resgen speak runs/voices --text-file story.txt --prompt ann.wav --prompt-text \"What Ann says.\" --out story.flac
   resgen speak runs/voices \"One. Two.\" --prompt ann.wav --prompt-text \"What Ann says.\" --stream --out - | aplay
 
-The prompt is a recording of one to twenty seconds and what is said in it. Numbers and abbreviations are read as in English. Long texts are said
+The prompt is a recording of 0.8 to 20 seconds and what is said in it. Numbers and abbreviations are read as in English. Long texts are said
 sentence by sentence; with --stream each is written as soon as it is made.")]
 pub struct Arguments {
     /// A generator that speaks: its model file, or the folder of its run.
@@ -34,7 +31,7 @@ pub struct Arguments {
     /// What to say.
     #[arg(required_unless_present = "text_file", conflicts_with = "text_file")]
     text: Option<String>,
-    /// A file with what to say, in place of the text.
+    /// A file with what to say, in place of the text; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     text_file: Option<PathBuf>,
     /// A recording of the voice; without one the voice is left to chance.
@@ -59,13 +56,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     #[command(flatten)]
-    vocoder: VocoderArgument,
-    #[command(flatten)]
-    encoder: TextEncoderArgument,
-    #[command(flatten)]
-    precision: PrecisionArgument,
-    #[command(flatten)]
-    settings: SettingArguments,
+    speech: SpeechArguments,
 }
 
 /// What was said, and how long that took.
@@ -98,13 +89,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let length = length(arguments)?;
     let text = said(arguments)?;
     expect_writable(arguments)?;
-    let precision = arguments.precision.precision.unwrap_or_default();
-    let device = context.device()?;
-    let encoder = arguments.encoder.text_encoder.as_deref();
-    let (generator, _) = model::speech_generator::<AnyNetwork>(&arguments.model, encoder, &device)?;
-    let generator = generator.in_precision(precision);
-    let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
-    let preset = arguments.settings.over(generator.header.preset, generator.header.model.kind)?;
+    let Speech { generator, preset, vocoder, .. } =
+        arguments.speech.load(&arguments.model, &context.device()?)?;
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let begun = Instant::now();
     let prompt = prompt(arguments, &speaker)?;
@@ -167,7 +153,12 @@ fn said(arguments: &Arguments) -> anyhow::Result<String> {
     match &arguments.text_file {
         None => Ok(arguments.text.clone().unwrap_or_default()),
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(Error::io(path))?;
+            let mut bytes = Vec::new();
+            let read = match is_standard(path) {
+                true => std::io::stdin().read_to_end(&mut bytes),
+                false => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
+            };
+            read.map_err(Error::io(path))?;
             Ok(String::from_utf8(bytes)
                 .map_err(|error| Error::file(path, format!("no UTF-8 text: {error}")))?)
         }
@@ -194,6 +185,8 @@ fn expect_writable(arguments: &Arguments) -> Result<()> {
     if Encoding::of(path)? != Encoding::Wav && arguments.stream {
         return Err(Error::file(path, "a stream is written as .wav"));
     }
+    let read = [Some(&arguments.model), arguments.text_file.as_ref(), arguments.prompt.as_ref()];
+    expect_other(path, read.into_iter().flatten().map(|read| &**read))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder.filter(|folder| !folder.is_dir()) {
         Some(folder) => Err(Error::file(folder, "there is no such folder")),
@@ -238,6 +231,11 @@ impl Sink {
     fn finish(self, rate: u32) -> Result<()> {
         match self {
             Self::File { path, samples } => Sound::new(rate, samples)?.save(path),
+            // What is listening to a pipe has its header already.
+            Self::Stream { path, stream } if path.is_file() => {
+                drop(stream);
+                state_lengths(&path).map_err(Error::io(&path))
+            }
             Self::Stream { .. } => Ok(()),
         }
     }

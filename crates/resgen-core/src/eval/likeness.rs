@@ -38,12 +38,13 @@ impl Reference {
         })
     }
 
-    /// With a recording of somebody else beside it.
+    /// Puts a recording of somebody else beside it.
     ///
     /// # Errors
     /// As [`SpeakerEncoder::embedding`].
-    pub fn beside(self, encoder: &SpeakerEncoder, other: &Sound) -> Result<Self> {
-        Ok(Self { other: Some(encoder.embedding(other)?), ..self })
+    pub fn put_beside(&mut self, encoder: &SpeakerEncoder, other: &Sound) -> Result<()> {
+        self.other = Some(encoder.embedding(other)?);
+        Ok(())
     }
 }
 

@@ -104,12 +104,13 @@ pub fn draw_trials(speakers: &[&str], count: usize, seed: u64) -> Result<Vec<Tri
     Ok((0..count).map(draw).collect())
 }
 
-/// The number of a recording of anybody but `speaker`, of recordings by these speakers; none where there is nobody else. The
-/// same for a seed and an index.
-pub fn somebody_else(speakers: &[&str], speaker: &str, seed: u64, index: u64) -> Option<usize> {
-    let own: Vec<usize> = (0..speakers.len()).filter(|&at| speakers[at] == speaker).collect();
+/// Numbers of recordings of anybody but `speaker`, of recordings by these speakers, one draw after another without end; none where there is
+/// nobody else. The same for a seed and an index.
+pub fn strangers(speakers: &[&str], speaker: &str, seed: u64, index: u64) -> impl Iterator<Item = usize> {
+    let count = speakers.len();
+    let own: Vec<usize> = (0..count).filter(|&at| speakers[at] == speaker).collect();
     let mut rng = stream(seed, Purpose::Evaluate, index, 0);
-    (own.len() < speakers.len()).then(|| stranger(speakers.len(), &own, &mut rng))
+    std::iter::from_fn(move || (own.len() < count).then(|| stranger(count, &own, &mut rng)))
 }
 
 /// One of `count` recordings that is not one of `own`, which are in order and not all.
@@ -234,12 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn somebody_else_is_anybody_else() {
+    fn strangers_are_all_others() {
         let speakers = ["b", "a", "b", "c"];
-        let drawn = |index| somebody_else(&speakers, "b", 1, index);
-        let seen: std::collections::BTreeSet<_> = (0..50).map(drawn).collect();
-        assert_eq!(seen, [Some(1), Some(3)].into());
-        assert_eq!(somebody_else(&["a", "a"], "a", 1, 0), None);
+        let drawn = |index| strangers(&speakers, "b", 1, index).take(50).collect::<Vec<_>>();
+        let seen: std::collections::BTreeSet<_> = drawn(0).into_iter().collect();
+        assert_eq!(seen, [1, 3].into());
+        assert!(drawn(0) == drawn(0) && drawn(0) != drawn(1));
+        assert_eq!(strangers(&["a", "a"], "a", 1, 0).next(), None);
     }
 
     #[test]

@@ -16,26 +16,22 @@ use resgen_core::atomic::write_atomically;
 use resgen_core::data::{Problem, SpeechSet, Utterance, spread};
 use resgen_core::eval::manifest::{Manifest, tables};
 use resgen_core::eval::words::Normalizer;
-use resgen_core::model::AnyNetwork;
 use resgen_core::nn::parameters::fingerprint;
 use resgen_core::progress::Progress as _;
 use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
-use resgen_core::speak::{Length, Speaker};
-use resgen_core::text::has_words;
+use resgen_core::speak::{Length, Prompt, Speaker};
 use resgen_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::likeness::Prompts;
 use self::transcriber::judge;
-use crate::commands::sample::settings::SettingArguments;
 use crate::commands::training::listen;
 use crate::context::Context;
-use crate::model;
-use crate::named::{PrecisionArgument, TextEncoderArgument, parser};
+use crate::named::parser;
 use crate::progress::TerminalProgress;
-use crate::vocoder::VocoderArgument;
+use crate::speech::{Speech, SpeechArguments};
 
 /// What of a recording is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,13 +88,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     #[command(flatten)]
-    vocoder: VocoderArgument,
-    #[command(flatten)]
-    encoder: TextEncoderArgument,
-    #[command(flatten)]
-    precision: PrecisionArgument,
-    #[command(flatten)]
-    settings: SettingArguments,
+    speech: SpeechArguments,
 }
 
 /// What was found.
@@ -172,14 +162,13 @@ impl<'a> Choice<'a> {
 /// # Errors
 /// Where the model, the recordings or the transcriber cannot serve, or a file cannot be written.
 pub fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    if !(arguments.given > 0.0 && arguments.given.is_finite()) {
+        let reason = format!("expected seconds above 0, found {}", arguments.given);
+        return Err(Error::argument("--given", reason).into());
+    }
     let set = listen(&arguments.data)?;
-    let device = context.device()?;
-    let reader = arguments.encoder.text_encoder.as_deref();
-    let (generator, tensors) = model::speech_generator::<AnyNetwork>(&arguments.model, reader, &device)?;
-    let precision = arguments.precision.precision.unwrap_or_default();
-    let generator = generator.in_precision(precision);
-    let vocoder = arguments.vocoder.load(&generator.tokenizer.config().mel, &device)?.in_precision(precision);
-    let preset = arguments.settings.over(generator.header.preset, generator.header.model.kind)?;
+    let Speech { generator, tensors, preset, vocoder, precision } =
+        arguments.speech.load(&arguments.model, &context.device()?)?;
     let speaker = Speaker::new(&generator, preset, vocoder)?;
     let listener = Listener::new(generator.tokenizer.config().listener())?;
     let holds = generator.header.model.positions as f64 / generator.tokenizer.config().position_rate();
@@ -306,6 +295,13 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> 
     let count = arguments.count as usize;
     let seconds =
         |utterance: &Utterance| Sound::open(set.path_of(utterance)).map_or(0.0, |sound| sound.seconds());
+    let serves = |prompt: &Utterance| {
+        let sound = Sound::open(set.path_of(prompt));
+        sound.is_ok_and(|sound| {
+            (arguments.given..=longest_prompt).contains(&sound.seconds())
+                && sound.check(Prompt::USABLE).is_ok()
+        })
+    };
     let mut pairs = Vec::new();
     for (index, at) in spread(utterances.len(), count).enumerate() {
         let target = &utterances[at];
@@ -315,9 +311,8 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> 
             Protocol::Continuation => None,
             Protocol::CrossSentence => {
                 let others = (1..utterances.len()).map(|ahead| &utterances[(at + ahead) % utterances.len()]);
-                let mut others =
-                    others.filter(|other| other.speaker == target.speaker && has_words(&other.text));
-                match others.find(|other| (arguments.given..=longest_prompt).contains(&seconds(other))) {
+                let mut others = others.filter(|other| other.speaker == target.speaker);
+                match others.find(|other| serves(other)) {
                     Some(other) => Some(other),
                     None => continue,
                 }
@@ -327,7 +322,8 @@ fn pairs<'a>(set: &'a SpeechSet, arguments: &Arguments, longest_prompt: f64) -> 
     }
     match pairs.len() {
         0 | 1 => {
-            let reason = format!("fewer than two recordings can be used with {} s given", arguments.given);
+            let (chosen, given) = (count.min(utterances.len()), arguments.given);
+            let reason = format!("of {chosen} recordings fewer than two can be used with {given} s given");
             Err(Error::file(&arguments.data, reason))
         }
         _ => Ok(pairs),

@@ -1,6 +1,6 @@
 //! Writing sounds: WAV and FLAC of 16 bits, and a WAV that is written while it is made.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use flacenc::bitsink::ByteSink;
@@ -135,6 +135,21 @@ impl<W: Write> WavStream<W> {
         self.writer.write_all(&bytes)?;
         self.writer.flush()
     }
+}
+
+/// Puts the lengths, which nobody knows while a stream begins, into the header of a file that a [`WavStream`] was written to.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn state_lengths(path: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    for (at, before) in [(4, 8), (40, 44)] {
+        let after = u32::try_from(length.saturating_sub(before)).unwrap_or(u32::MAX);
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&after.to_le_bytes())?;
+    }
+    Ok(())
 }
 
 /// The nearest of the 65,536 levels.

@@ -8,7 +8,7 @@ mod resample;
 use std::path::Path;
 
 pub use decode::{Decoded, MAX_SECONDS, decode};
-pub use encode::{Encoding, WavStream};
+pub use encode::{Encoding, WavStream, state_lengths};
 pub use level::{Silence, Usable};
 
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use std::path::Path;
 use resgen_core::data::SpeechSet;
 use resgen_core::eval::likeness::{Likeness, Reference};
 use resgen_core::eval::manifest::{Findings, Manifest};
-use resgen_core::eval::speakers::somebody_else;
+use resgen_core::eval::speakers::strangers;
 use resgen_core::features::SpeakerEncoder;
 use resgen_core::signal::mel::Listener;
 use resgen_core::signal::sound::Sound;
@@ -16,6 +16,9 @@ use resgen_core::{Error, Result};
 use super::{Arguments, Choice, Pair, Protocol, audible};
 use crate::context::Context;
 use crate::model;
+
+/// Recordings of others that are tried for a prompt until one serves.
+const OTHERS: usize = 16;
 
 /// The network that voices of `set` are told by.
 ///
@@ -61,16 +64,18 @@ impl Prompts {
             if !rebuilt.exists() {
                 audible(speaker.rebuilt(&original)?)?.save(&rebuilt)?;
             }
-            let reference = Reference::new(&encoder, &original, &Sound::open(&rebuilt)?)
+            let mut reference = Reference::new(&encoder, &original, &Sound::open(&rebuilt)?)
                 .map_err(|error| Error::file(&path, error))?;
-            let reference = match somebody_else(&speakers, &pair.target.speaker, arguments.seed, pair.index) {
-                Some(other) => {
-                    let path = set.path_of(&set.utterances()[other]);
-                    let other = Sound::open(&path)?;
-                    reference.beside(&encoder, &other).map_err(|error| Error::file(&path, error))?
+            let others = strangers(&speakers, &pair.target.speaker, arguments.seed, pair.index);
+            for other in others.take(OTHERS) {
+                let other = Sound::open(set.path_of(&set.utterances()[other]));
+                match other.and_then(|other| reference.put_beside(&encoder, &other)) {
+                    Ok(()) => break,
+                    // Of no use, which is no fault of this one.
+                    Err(Error::Argument { .. } | Error::File { .. }) => {}
+                    Err(error) => return Err(error),
                 }
-                None => reference,
-            };
+            }
             references.insert(pair.name.clone(), reference);
             Ok(())
         })?;

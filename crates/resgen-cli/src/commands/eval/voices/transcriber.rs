@@ -26,7 +26,7 @@ pub fn judge(
     let heard = folder.with_extension("heard.tsv");
     let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
     let answers = transcribed(transcriber, &names)?;
-    let texts = by_name(&names, &answers)?;
+    let texts = by_name(&names, &answers).map_err(|reason| Error::file(transcriber, reason))?;
     let lines = pairs.iter().zip(&texts).map(|(pair, text)| format!("{}\t{text}\n", pair.name));
     let lines: String = lines.collect();
     write_atomically(&heard, |writer| writer.write_all(lines.as_bytes()))?;
@@ -36,29 +36,27 @@ pub fn judge(
     Ok(manifest)
 }
 
-/// What was heard in each of the named sounds, in the order of the names: the answers may come in any.
-fn by_name<'a>(names: &'a str, lines: &'a [String]) -> Result<Vec<&'a str>> {
-    let wrong = |reason: String| Error::argument("--transcriber", reason);
+/// What was heard in each of the named sounds, in the order of the names: the answers may come in any. Or what is wrong with the answers.
+fn by_name<'a>(names: &'a str, lines: &'a [String]) -> Result<Vec<&'a str>, String> {
     let mut heard: HashMap<&str, Option<&str>> = names.lines().map(|name| (name, None)).collect();
     for line in lines {
         let Some((name, text)) = line.split_once('\t') else {
-            return Err(wrong(format!("expected a name, a tab and what is heard, found `{line}`")));
+            return Err(format!("expected a name, a tab and what is heard, found `{line}`"));
         };
         match heard.get_mut(name) {
-            None => return Err(wrong(format!("it heard `{name}`, which it was not given"))),
-            Some(Some(_)) => return Err(wrong(format!("it heard `{name}` twice"))),
+            None => return Err(format!("it heard `{name}`, which it was not given")),
+            Some(Some(_)) => return Err(format!("it heard `{name}` twice")),
             Some(place) => *place = Some(text),
         }
     }
-    let of = |name| {
-        heard.get(name).copied().flatten().ok_or_else(|| wrong(format!("it wrote no line for `{name}`")))
-    };
+    let of =
+        |name| heard.get(name).copied().flatten().ok_or_else(|| format!("it wrote no line for `{name}`"));
     names.lines().map(of).collect()
 }
 
 /// The lines that the command writes when it is given these.
 fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
-    let failed = |reason: String| Error::argument("--transcriber", format!("`{command}`: {reason}"));
+    let failed = |reason: String| Error::file(command, reason);
     let mut child = Command::new("sh")
         .args(["-c", command])
         .stdin(Stdio::piped())
@@ -88,7 +86,7 @@ mod tests {
     fn answers_are_told_by_their_names() {
         let heard = |lines: &[&str]| {
             let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-            by_name("a.wav\nb.wav\n", &lines).map(|texts| texts.join("|")).map_err(|error| error.to_string())
+            by_name("a.wav\nb.wav\n", &lines).map(|texts| texts.join("|"))
         };
         assert_eq!(heard(&["b.wav\tyes", "a.wav\t"]), Ok("|yes".into()));
         for (lines, reason) in [
