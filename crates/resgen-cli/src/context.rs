@@ -9,8 +9,8 @@ use resgen_core::Error;
 use crate::device::DeviceChoice;
 use crate::output::Output;
 
-/// Threads for each core, beyond which they only wait for each other.
-const MOST_THREADS: usize = 16;
+/// More threads than so many only wait for each other.
+const THREADS_PER_CORE: usize = 16;
 
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
@@ -44,9 +44,10 @@ impl Context {
     pub fn new(arguments: &CommonArguments) -> anyhow::Result<Self> {
         let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = arguments.threads.unwrap_or_else(available).get();
-        let most = MOST_THREADS * available().get();
+        let most = THREADS_PER_CORE * available().get();
         if threads > most {
-            let reason = format!("expected at most {most}, {MOST_THREADS} for each core, found {threads}");
+            let reason =
+                format!("expected at most {most}, {THREADS_PER_CORE} for each core, found {threads}");
             return Err(Error::argument("--threads", reason).into());
         }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;

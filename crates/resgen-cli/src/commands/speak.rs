@@ -1,6 +1,6 @@
 //! `speak`: a text, in the voice of a recording.
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -153,14 +153,11 @@ fn said(arguments: &Arguments) -> anyhow::Result<String> {
     match &arguments.text_file {
         None => Ok(arguments.text.clone().unwrap_or_default()),
         Some(path) => {
-            let mut bytes = Vec::new();
             let read = match is_standard(path) {
-                true => std::io::stdin().read_to_end(&mut bytes),
-                false => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
+                true => std::io::read_to_string(std::io::stdin()),
+                false => std::fs::read_to_string(path),
             };
-            read.map_err(Error::io(path))?;
-            Ok(String::from_utf8(bytes)
-                .map_err(|error| Error::file(path, format!("no UTF-8 text: {error}")))?)
+            Ok(read.map_err(Error::io(path))?)
         }
     }
 }
@@ -185,8 +182,7 @@ fn expect_writable(arguments: &Arguments) -> Result<()> {
     if Encoding::of(path)? != Encoding::Wav && arguments.stream {
         return Err(Error::file(path, "a stream is written as .wav"));
     }
-    let read = [Some(&arguments.model), arguments.text_file.as_ref(), arguments.prompt.as_ref()];
-    expect_other(path, read.into_iter().flatten().map(|read| &**read))?;
+    expect_other(path, arguments.prompt.as_deref())?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder.filter(|folder| !folder.is_dir()) {
         Some(folder) => Err(Error::file(folder, "there is no such folder")),
@@ -232,7 +228,7 @@ impl Sink {
         match self {
             Self::File { path, samples } => Sound::new(rate, samples)?.save(path),
             // What is listening to a pipe has its header already.
-            Self::Stream { path, stream } if path.is_file() => {
+            Self::Stream { path, stream } if !is_standard(&path) && path.is_file() => {
                 drop(stream);
                 state_lengths(&path).map_err(Error::io(&path))
             }

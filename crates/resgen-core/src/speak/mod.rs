@@ -216,24 +216,21 @@ impl<'a> Speaker<'a> {
     fn no_room(&self, prompt: Option<&Prompt>, length: Length) -> Error {
         let seconds = |positions: usize| positions as f64 / self.generator.tokenizer.config().position_rate();
         let model = &self.generator.header.model;
-        let holds = match &model.text {
-            Some(reader) => format!("{:.1} s and {} bytes of text", seconds(model.positions), reader.most),
-            None => format!("{:.1} s", seconds(model.positions)),
-        };
+        let (holds, most) = (seconds(model.positions), model.text.as_ref().map_or(0, |reader| reader.most));
         let takes = prompt.map_or(String::new(), |prompt| {
             let (seconds, bytes) = (seconds(prompt.codes.positions()), prompt.text.len());
             format!(", of which the prompt takes {seconds:.1} s and {bytes} bytes")
         });
-        let name = match (length, prompt) {
-            (Length::Seconds(_), _) => "seconds",
-            (Length::Rate(_), _) => "rate",
-            (Length::Natural, Some(_)) => "prompt",
-            (Length::Natural, None) => "text",
+        let (name, few) = match (length, prompt) {
+            (Length::Seconds(_), _) => ("seconds", "that take so long"),
+            (Length::Rate(_), _) => ("rate", "at that rate"),
+            (Length::Natural, Some(_)) => ("prompt", "beside it"),
+            (Length::Natural, None) => ("text", "of it"),
         };
-        Error::argument(
-            name,
-            format!("the generator holds {holds}{takes}: no room is left for a few letters"),
-        )
+        let reason = format!(
+            "the generator holds {holds:.1} s and {most} bytes of text{takes}: there is no room for a few letters {few}"
+        );
+        Error::argument(name, reason)
     }
 
     /// Codes at the beginning, all others to be drawn.

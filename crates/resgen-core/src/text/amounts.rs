@@ -13,7 +13,7 @@ const MONEY: [(char, [&str; 4]); 5] = [
     ('¢', ["cent", "cents", "cent", "cents"]),
 ];
 /// What is written short behind a sum of money.
-const SCALES: [(&str, &str); 9] = [
+const SCALES: [(&str, &str); 13] = [
     ("k", "thousand"),
     ("m", "million"),
     ("mn", "million"),
@@ -23,11 +23,15 @@ const SCALES: [(&str, &str); 9] = [
     ("t", "trillion"),
     ("tn", "trillion"),
     ("trn", "trillion"),
+    ("thousand", "thousand"),
+    ("million", "million"),
+    ("billion", "billion"),
+    ("trillion", "trillion"),
 ];
 /// A number at the beginning of a text: how many bytes it takes, and its words. It may have a sign where the text `begins` with it, and be a part of
 /// one where `may_be_part`.
 pub(super) fn number(text: &str, begins: bool, may_be_part: bool) -> Option<(usize, String)> {
-    let unsigned = text.strip_prefix('-').filter(|_| begins);
+    let unsigned = text.strip_prefix(['-', '–', '−']).filter(|_| begins);
     let figures = unsigned.unwrap_or(text);
     let (length, words) = telephone(figures)
         .or_else(|| money(figures))
@@ -36,7 +40,7 @@ pub(super) fn number(text: &str, begins: bool, may_be_part: bool) -> Option<(usi
         .or_else(|| power(figures))
         .or_else(|| plain(figures))?;
     Some(match unsigned {
-        Some(_) => (length + 1, format!("minus {words}")),
+        Some(figures) => (text.len() - figures.len() + length, format!("minus {words}")),
         None => (length, words),
     })
 }
@@ -52,7 +56,7 @@ pub(super) fn telephone(text: &str) -> Option<(usize, String)> {
     // Two round numbers are a way from one to the other, and a point between two parts a whole number from its fraction.
     let is_one = is_one
         && match before {
-            [first] => text[first.len()..].starts_with('-') && !(first.ends_with('0') && last.ends_with('0')),
+            [first] => text.as_bytes()[length - 5] == b'-' && !(first.ends_with('0') && last.ends_with('0')),
             [_, _] => true,
             _ => false,
         };
@@ -128,7 +132,7 @@ fn money(text: &str) -> Option<(usize, String)> {
 }
 
 /// Thousands, millions and so on, written short behind a sum of money: bytes, and the word.
-fn scale(text: &str) -> Option<(usize, &'static str)> {
+pub(super) fn scale(text: &str) -> Option<(usize, &'static str)> {
     let length = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
     let (_, scale) = SCALES.iter().find(|(short, _)| text[..length].eq_ignore_ascii_case(short))?;
     Some((length, scale))

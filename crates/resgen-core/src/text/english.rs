@@ -10,7 +10,7 @@ pub fn spelled_out(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (mut spoken, mut at) = (Vec::with_capacity(words.len()), 0);
     while let Some(&word) = words.get(at) {
-        let before = at.checked_sub(1).map(|before| words[before]);
+        let before = &words[..at];
         let next = words.get(at + 1).copied();
         let of_two = next.and_then(|next| of_two_words(word, next));
         at += 1 + usize::from(of_two.is_some());
@@ -19,72 +19,71 @@ pub fn spelled_out(text: &str) -> String {
     spoken.join(" ")
 }
 
-/// Whether a sentence may end with this word, which has a full stop, before the next.
-pub(super) fn may_end(word: &str, before: Option<&str>, next: &str) -> bool {
+/// Whether a sentence may end with this word, which has a full stop, before the next; `before` are those before it.
+pub(super) fn may_end(word: &str, before: &[&str], next: &str) -> bool {
     match abbreviation(word, before, Some(next)) {
         Some(Abbreviation { may_end, .. }) => may_end,
-        None => !is_initial(opened(word).1.trim_end_matches(is_after)) || begins_sentence(next),
+        None => !is_initial(without_marks(word).1.trim_end_matches(is_after)) || begins_sentence(next),
     }
 }
 
 /// One word between its neighbours.
-fn said(word: &str, before: Option<&str>, next: Option<&str>) -> String {
-    let Some(Abbreviation { long, after, may_end }) = abbreviation(word, before, next) else {
+fn said(word: &str, before: &[&str], next: Option<&str>) -> String {
+    let Some(Abbreviation { opening, long, after, may_end }) = abbreviation(word, before, next) else {
         return with_figures(word);
     };
-    let stop = if may_end && after.is_empty() { "." } else { "" };
-    format!("{}{long}{after}{stop}", opened(word).0)
+    let stop = if may_end && after.chars().all(is_closing) { "." } else { "" };
+    format!("{opening}{long}{stop}{after}")
 }
 
 /// A word that is written short.
 struct Abbreviation<'a> {
+    /// Marks before it.
+    opening: &'a str,
     long: &'static str,
     /// Marks behind its full stop.
     after: &'a str,
     may_end: bool,
 }
 
-fn abbreviation<'a>(word: &'a str, before: Option<&str>, next: Option<&str>) -> Option<Abbreviation<'a>> {
-    let (opening, rest) = opened(word);
-    // What opens here has nothing to do with the word before.
-    let before = before.filter(|_| opening.is_empty());
+fn abbreviation<'a>(word: &'a str, before: &[&str], next: Option<&str>) -> Option<Abbreviation<'a>> {
+    let (opening, rest) = without_marks(word);
     let (short, after) = rest.split_at(rest.trim_end_matches(is_after).len());
     let after = after.strip_prefix('.')?;
-    let unit = before.filter(|before| before.ends_with(|c: char| c.is_ascii_digit())).and_then(|number| {
-        let (_, one, many) = UNITS.iter().find(|(known, ..)| short.eq_ignore_ascii_case(known))?;
-        Some((Place::Anywhere, if number == "1" { *one } else { many }))
-    });
-    let (place, long) = unit.or_else(|| {
+    // What opens or closes here has nothing to do with the word before or the next.
+    let before = if opening.is_empty() { before } else { &[] };
+    let beside = next.filter(|_| after.is_empty());
+    let (place, long) = unit(short, before).or_else(|| {
         let mut known = SHORT.iter().filter(|(known, ..)| short.eq_ignore_ascii_case(known));
-        known.find(|(_, place, _)| place.fits(before, next)).map(|(_, place, long)| (*place, *long))
+        known.find(|(_, place, _)| place.fits(before, beside)).map(|(_, place, long)| (*place, *long))
     })?;
-    Some(Abbreviation { long, after, may_end: next.is_none_or(|next| place.may_end(next)) })
+    Some(Abbreviation { opening, long, after, may_end: next.is_none_or(|next| place.may_end(next)) })
+}
+
+/// What is written short behind a number.
+fn unit(short: &str, before: &[&str]) -> Option<(Place, &'static str)> {
+    let number = before.last().filter(|before| before.ends_with(|c: char| c.is_ascii_digit()))?;
+    let (_, one, many) = UNITS.iter().find(|(known, ..)| short.eq_ignore_ascii_case(known))?;
+    Some((Place::Anywhere, if *number == "1" { one } else { many }))
 }
 
 impl Place {
-    fn fits(self, before: Option<&str>, next: Option<&str>) -> bool {
+    fn fits(self, before: &[&str], next: Option<&str>) -> bool {
+        let follows_name = before.last().is_some_and(|before| is_name(before));
         match self {
-            Self::Number => next.is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit())),
+            Self::Number => next.is_some_and(|next| is_number(next) || is_roman(next)),
+            Self::House => follows_name && before.len() > 1 && is_number(before[before.len() - 2]),
             Self::Road => {
-                before.is_some_and(is_name)
-                    && next.is_none_or(|next| !begins_large(next) || begins_sentence(next))
+                follows_name && next.is_none_or(|next| !begins_large(next) || begins_sentence(next))
             }
-            Self::Name => next.is_some_and(begins_large),
+            Self::Name => next.is_some_and(|next| begins_large(next) && !begins_sentence(next)),
+            Self::Middle => next.is_some_and(|next| !begins_sentence(next)),
             Self::Within | Self::Anywhere => true,
         }
     }
 
     fn may_end(self, next: &str) -> bool {
-        // `Co. Ltd.` goes on.
-        let is_short = |next: &str| {
-            let stem = opened(next).1.strip_suffix('.');
-            stem.is_some_and(|stem| {
-                SHORT
-                    .iter()
-                    .any(|(known, place, _)| *place == Self::Anywhere && stem.eq_ignore_ascii_case(known))
-            })
-        };
-        matches!(self, Self::Road | Self::Anywhere) && begins_large(next) && !is_short(next)
+        matches!(self, Self::House | Self::Road | Self::Anywhere) && begins_sentence(next)
     }
 }
 
@@ -99,23 +98,38 @@ fn is_initial(stem: &str) -> bool {
     }
 }
 
-/// Whether a word begins a sentence rather than a name.
+/// Whether a word begins a sentence rather than a name. With a full stop of its own it is an initial.
 fn begins_sentence(word: &str) -> bool {
-    let bare = opened(word).1.trim_end_matches(is_after);
+    let bare = without_marks(word).1.trim_end_matches(|c| c != '.' && is_after(c));
     let bare = bare.split_once(['\'', '’']).map_or(bare, |(bare, _)| bare);
-    begins_large(word) && BEGINNINGS.iter().any(|known| bare.eq_ignore_ascii_case(known))
+    begins_large(word) && BEGINNINGS.split_whitespace().any(|known| bare.eq_ignore_ascii_case(known))
 }
 
 fn begins_large(word: &str) -> bool {
-    opened(word).1.starts_with(char::is_uppercase)
+    without_marks(word).1.starts_with(char::is_uppercase)
 }
 
-/// Whether a word is a name that goes on: large, and no mark behind it.
+/// Whether a word is a name that goes on: large, no mark behind it, and none that begins a sentence.
 fn is_name(word: &str) -> bool {
-    begins_large(word) && word.ends_with(char::is_alphanumeric)
+    begins_large(word) && word.ends_with(char::is_alphanumeric) && !begins_sentence(word)
 }
 
-/// The marks before a word, and the word.
+fn is_number(word: &str) -> bool {
+    without_marks(word).1.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// `II`, `XIV`
+fn is_roman(word: &str) -> bool {
+    let bare = word.trim_end_matches(is_after);
+    bare.len() > 1 && bare.chars().all(|c| matches!(c, 'I' | 'V' | 'X' | 'L' | 'C'))
+}
+
+/// All marks before a word, and the word.
+fn without_marks(word: &str) -> (&str, &str) {
+    word.split_at(word.len() - word.trim_start_matches(|c: char| !c.is_alphanumeric()).len())
+}
+
+/// The marks that open something before a word, and the rest.
 pub(super) fn opened(word: &str) -> (&str, &str) {
     word.split_at(word.len() - word.trim_start_matches(is_before).len())
 }
@@ -125,7 +139,11 @@ pub(super) fn is_before(c: char) -> bool {
 }
 
 pub(super) fn is_after(c: char) -> bool {
-    matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | ',' | ';' | ':' | '!' | '?' | '.')
+    is_closing(c) || matches!(c, ',' | ';' | ':' | '!' | '?' | '.')
+}
+
+fn is_closing(c: char) -> bool {
+    matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | '»')
 }
 
 #[cfg(test)]
@@ -153,11 +171,19 @@ mod tests {
                 "Acme Inc. She left at 5 p.m. Then 12 Main St. was empty.",
                 "Acme incorporated. She left at five p m. Then twelve Main street was empty.",
             ),
+            (
+                "J. A. Smith Jr. Day, Dear Dr. and Mrs. Lee, 12 Main St., Rome, Vol. II, “—Mr. Hill,” at 7 p.m. Eastern.",
+                "J. A. Smith junior Day, Dear doctor and missus Lee, twelve Main street, Rome, volume II, “—mister Hill,” at seven p m Eastern.",
+            ),
+            (
+                "\"Bring food, etc.\" He (at 5 p.m.) left.",
+                "\"Bring food, et cetera.\" He (at five p m) left.",
+            ),
             ("Smith & Co. Ltd. The score: 3:1.", "Smith and company limited. The score: three to one."),
             ("In St. Louis (Dr. No) at 5 a.m. sharp.", "In saint Louis (doctor No) at five a m sharp."),
             (
-                "He ran down Wall St. He met Dr. Lee on Elm Dr. in Ft. Worth.",
-                "He ran down Wall street. He met doctor Lee on Elm drive in fort Worth.",
+                "He ran down Wall St. He met Dr. Lee at 5 Elm Dr. in Ft. Worth.",
+                "He ran down Wall street. He met doctor Lee at five Elm drive in fort Worth.",
             ),
             (
                 "Jones vs. Brown, rev. 2, Sec. 4, p. 5, Jan. 5th and Sept. 11.",

@@ -1,19 +1,30 @@
 //! Words with figures, and marks that are words, as they are read aloud in English.
 
-use super::amounts::{broken, currency, figures, fraction, number, telephone};
+use super::amounts::{broken, currency, figures, fraction, number, scale, telephone};
 use super::english::{is_after, is_before, opened};
 use super::numbers::{digit_by_digit, spelled};
 
 /// Marks that are words.
 const MARKS: [(char, &str); 5] = [('&', "and"), ('+', "plus"), ('=', "equals"), ('@', "at"), ('#', "number")];
 /// Parts of one in one letter.
-const PARTS: [(char, &str); 5] = [('½', " 1/2"), ('¼', " 1/4"), ('¾', " 3/4"), ('⅓', " 1/3"), ('⅔', " 2/3")];
+const PARTS: [(char, &str); 5] = [('½', "1/2"), ('¼', "1/4"), ('¾', "3/4"), ('⅓', "1/3"), ('⅔', "2/3")];
 
 /// A text whose parts of one in one letter are numbers with a stroke, and without letters that are neither seen nor said.
 pub(super) fn with_plain_letters(text: &str) -> String {
-    let is_silent =
-        |c: char| c.is_control() && !c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{ad}');
-    PARTS.iter().fold(text.replace(is_silent, ""), |text, (part, written)| text.replace(*part, written))
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{ad}') {
+            continue;
+        }
+        match PARTS.iter().find(|(part, _)| *part == c) {
+            Some((_, written)) => {
+                plain += if plain.ends_with(|c: char| c.is_ascii_digit()) { " " } else { "" };
+                plain += written;
+            }
+            None => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// Two words that are read together: `$3.5 million`, `1 1/2`, `(555) 123-4567`.
@@ -28,10 +39,9 @@ fn large_sum(word: &str, next: &str) -> Option<String> {
     let (mark, [_, many, ..]) = currency(rest)?;
     let number = &rest[mark.len_utf8()..];
     let (length, whole, fraction) = figures(number)?;
-    let (scale, after) = next.split_at(next.find(|c: char| !c.is_alphabetic()).unwrap_or(next.len()));
-    let is_scale =
-        ["thousand", "million", "billion", "trillion"].iter().any(|known| scale.eq_ignore_ascii_case(known));
-    let is_sum = length == number.len() && is_scale && after.chars().all(is_after);
+    let (scale_length, scale) = scale(next)?;
+    let after = &next[scale_length..];
+    let is_sum = length == number.len() && after.chars().all(is_after);
     is_sum.then(|| format!("{opening}{sign}{} {scale} {many}{after}", broken(&whole, fraction.as_deref())))
 }
 
@@ -59,8 +69,8 @@ enum Part {
     Amount(String),
     /// A mark that is a word.
     Mark(&'static str),
-    /// A hyphen or a colon between two amounts.
-    Hyphen,
+    /// From one amount to another.
+    Way,
     /// A stroke behind an amount.
     Stroke,
     /// Other letters and marks.
@@ -74,8 +84,6 @@ pub(super) fn with_figures(word: &str) -> String {
     if !word.contains(is_read) {
         return word.to_owned();
     }
-    // Dashes and the sign of a negative number are written in several ways.
-    let word = &*word.replace(['–', '−'], "-");
     let (mut parts, mut rest) = (Vec::new(), word);
     while let Some(first) = rest.chars().next() {
         rest = &rest[taken(rest, first, &mut parts)..];
@@ -102,15 +110,25 @@ fn taken(rest: &str, first: char, parts: &mut Vec<Part>) -> usize {
         ('°', Some(Part::Amount(amount))) => *amount += if amount == "one" { " degree" } else { " degrees" },
         ('%', _) => parts.push(Part::Mark("percent")),
         ('°', _) => parts.push(Part::Mark("degrees")),
-        ('#', Some(Part::Letters(letters))) if letters.ends_with(char::is_alphabetic) => {
+        ('#', Some(Part::Letters(letters))) if matches!(letters.as_bytes(), [b'A'..=b'G']) => {
             parts.push(Part::Mark("sharp"));
         }
-        ('-' | ':', Some(Part::Amount(_))) if number(after, false, true).is_some() => {
-            parts.push(Part::Hyphen)
+        // `3:1`; other numbers behind a colon are verses and minutes.
+        (':', Some(Part::Amount(amount))) if goes_on(after) && (amount == "one" || is_one(after)) => {
+            parts.push(Part::Way);
         }
-        // It only parts a number from a word.
-        ('-', Some(Part::Amount(_))) => {}
-        ('-', Some(Part::Letters(_))) if after.starts_with(|c: char| c.is_ascii_digit()) => {}
+        ('-' | '–', Some(Part::Amount(_))) if goes_on(after) => parts.push(Part::Way),
+        // It only parts a number from a word, `24-hour`.
+        ('-', Some(Part::Amount(_))) if after.starts_with(char::is_alphanumeric) => {}
+        // `9am-5pm`, `9 a.m.-5 p.m.`, but `COVID-19`.
+        ('-' | '–', Some(Part::Letters(_))) if goes_on(after) => {
+            let is_way = match &parts[..] {
+                [.., Part::Amount(_), Part::Letters(_)] => true,
+                [.., Part::Letters(letters)] => letters.ends_with('.'),
+                _ => false,
+            };
+            parts.extend(is_way.then_some(Part::Way));
+        }
         ('/', Some(Part::Amount(_))) => parts.push(Part::Stroke),
         (first, last) => match (MARKS.iter().find(|(mark, _)| *mark == first), last) {
             (Some((_, word)), _) => parts.push(Part::Mark(word)),
@@ -121,22 +139,31 @@ fn taken(rest: &str, first: char, parts: &mut Vec<Part>) -> usize {
     length
 }
 
+/// Whether an amount begins here.
+fn goes_on(text: &str) -> bool {
+    number(text, false, true).is_some()
+}
+
+fn is_one(text: &str) -> bool {
+    text.strip_prefix('1').is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+}
+
 /// The parts of a word with spaces between them, except around marks that belong to one of them.
 fn joined(parts: &[Part]) -> String {
-    // One of them between numbers is a way from one to the other; more of them, as in dates, part them.
-    let is_range = parts.iter().filter(|part| matches!(part, Part::Hyphen)).count() == 1;
+    // More than one of them are in dates.
+    let is_way = parts.iter().filter(|part| matches!(part, Part::Way)).count() == 1;
     let mut joined = String::new();
     let mut touches = true;
     for (at, part) in parts.iter().enumerate() {
         let word = match part {
             Part::Amount(words) | Part::Letters(words) => words,
             Part::Mark(word) => *word,
-            Part::Hyphen if is_range => "to",
-            Part::Hyphen | Part::Stroke => continue,
+            Part::Way if is_way => "to",
+            Part::Way | Part::Stroke => continue,
         };
         joined += if touches || word.starts_with(is_after) && at > 0 { "" } else { " " };
         joined += word;
-        touches = at == 0 && word.chars().all(is_before);
+        touches = at == 0 && word.ends_with(is_before);
     }
     joined
 }
@@ -162,6 +189,14 @@ mod tests {
                 "one thousand five hundred is twelve point five percent of twelve thousand.",
             ),
             ("At 9:00 it was -5° outside.", "At nine o'clock it was minus five degrees outside."),
+            (
+                "9am-5pm, 9 a.m.-5 p.m., 24-hour, COVID-19, 1984--the year, 5:3, (½) and mid-'90s.",
+                "nine am to five pm, nine a.m. to five p m, twenty four hour, COVID nineteen, nineteen eighty four --the year, five: three, (one half) and mid-'nineties.",
+            ),
+            (
+                "Call 1-555-1234, PO#12, in 962–1806 for £5 bn.",
+                "Call one five five five one two three four, PO number twelve, in nine hundred sixty two to eighteen oh six for five billion pounds.",
+            ),
             ("Call 007 or B52 on 10:07!", "Call zero zero seven or B fifty two on ten oh seven!"),
             ("Pages 3-5 and \"42\".", "Pages three to five and \"forty two\"."),
             (

@@ -29,12 +29,9 @@ fn ended(words: &[&str]) -> Vec<String> {
     let mut current: Vec<&str> = Vec::new();
     for (at, word) in words.iter().enumerate() {
         current.push(word);
-        let before = at.checked_sub(1).map(|before| words[before]);
-        // `1. Mix the flour.`
-        let is_numbering = current.len() == 1
-            && word.strip_suffix('.').is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
         let next = words.get(at + 1).copied();
-        if ends(word, before, next) && !(is_numbering && next.is_some()) {
+        let is_numbering = current.len() == 1 && next.is_some() && is_numbering(word);
+        if ends(word, &words[..at], next) && !is_numbering {
             sentences.push(current.join(" "));
             current.clear();
         }
@@ -45,12 +42,18 @@ fn ended(words: &[&str]) -> Vec<String> {
 }
 
 /// Whether a sentence ends with this word.
-fn ends(word: &str, before: Option<&str>, next: Option<&str>) -> bool {
+fn ends(word: &str, before: &[&str], next: Option<&str>) -> bool {
     let bare = word.trim_end_matches(['"', '\'', ')', ']', '”', '’', '»']);
     let Some(mark) = bare.chars().last().filter(|mark| ENDS.contains(mark)) else { return false };
     let Some(next) = next else { return true };
     let begins_small = next.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_lowercase);
     !begins_small && (mark != '.' || may_end(word, before, next))
+}
+
+/// `1.`, before what is numbered.
+fn is_numbering(word: &str) -> bool {
+    let number = word.strip_suffix('.').filter(|number| !number.is_empty());
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn after_wide_marks(sentence: &str) -> Vec<String> {

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{SpeechSet, USABLE, Utterance};
+use super::{SpeechSet, Utterance};
 use crate::data::Problem;
 use crate::data::prefetch::pool;
 use crate::data::unreadable::reason_of;
 use crate::error::Result;
-use crate::signal::sound::{Decoded, Silence, decode};
+use crate::signal::sound::{Decoded, Silence, Usable, decode};
 use crate::text::{Pace, spelled_out};
 
 /// Steps a second that lengths are measured in, to fit a pace.
@@ -106,7 +106,7 @@ struct Seen {
 fn look_at(set: &SpeechSet, utterance: &Utterance) -> Result<Seen> {
     let Decoded { sound, format, .. } = decode(set.path_of(utterance))?;
     let spoken = sound.trimmed(Silence::default());
-    sound.check(USABLE)?;
+    sound.check(Usable::VOICE)?;
     Ok(Seen { seconds: spoken.seconds(), rate: sound.rate(), format })
 }
 

@@ -16,11 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::Problem;
 use crate::error::{Error, Result};
-use crate::signal::sound::Usable;
 use crate::text::{has_words, spelled_out};
-
-/// Recordings of which anything can be learned: of more than a minute hardly any text is known well enough.
-const USABLE: Usable = Usable { least_seconds: 0.3, most_seconds: 60.0 };
 
 /// One recording.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +121,7 @@ impl SpeechSet {
         for utterance in std::mem::take(&mut self.utterances) {
             let reason = if utterance.text.trim().is_empty() {
                 Some("it has no text")
-            } else if !has_words(&spelled_out(&utterance.text)) {
+            } else if !has_words(&utterance.text) && !has_words(&spelled_out(&utterance.text)) {
                 Some("nothing is said in its text")
             } else if kept.last().is_some_and(|last| last.path == utterance.path) {
                 Some("it is listed twice")

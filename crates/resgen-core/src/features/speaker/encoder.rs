@@ -9,15 +9,12 @@ use crate::nn::parameters::{NamedTensors, fingerprint};
 use crate::signal::mel::{Listener, Mel};
 use crate::signal::sound::{Sound, Usable};
 
-/// Recordings with a voice in them that can be told, without silence at their ends.
-const USABLE: Usable = Usable { least_seconds: 0.3, most_seconds: 60.0 };
-
 /// The spectrogram that a voice is told by: a recording shorter than `segment` frames is repeated.
 ///
 /// # Errors
 /// [`Error::Argument`] for less than 0.3 or more than 60 seconds without silence at the ends, and for what is clipped to nothing.
 pub fn spectrogram(listener: &Listener, recording: &Sound, segment: usize) -> Result<Mel> {
-    recording.check(USABLE)?;
+    recording.check(Usable::VOICE)?;
     let prepared = listener.prepared(recording)?;
     Ok(listener.transform().forward(&prepared)?.repeated(segment))
 }

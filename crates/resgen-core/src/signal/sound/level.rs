@@ -24,6 +24,11 @@ pub struct Usable {
     pub most_seconds: f64,
 }
 
+impl Usable {
+    /// Of a voice: less tells nothing of it, and of more than a minute hardly any text is known well enough.
+    pub const VOICE: Self = Self { least_seconds: 0.3, most_seconds: 60.0 };
+}
+
 /// What counts as silence around a sound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::anyhow;
 use resgen_core::atomic::write_atomically;
 use resgen_core::eval::manifest::Manifest;
 use resgen_core::eval::transcripts::{Transcripts, compare};
-use resgen_core::{Error, Result};
 
 use super::{Arguments, Pair};
 
@@ -26,7 +26,7 @@ pub fn judge(
     let heard = folder.with_extension("heard.tsv");
     let names: String = pairs.iter().map(|pair| format!("{}\n", folder.join(&pair.name).display())).collect();
     let answers = transcribed(transcriber, &names)?;
-    let texts = by_name(&names, &answers).map_err(|reason| Error::file(transcriber, reason))?;
+    let texts = by_name(&names, &answers).map_err(|reason| anyhow!("{transcriber}: {reason}"))?;
     let lines = pairs.iter().zip(&texts).map(|(pair, text)| format!("{}\t{text}\n", pair.name));
     let lines: String = lines.collect();
     write_atomically(&heard, |writer| writer.write_all(lines.as_bytes()))?;
@@ -56,7 +56,7 @@ fn by_name<'a>(names: &'a str, lines: &'a [String]) -> Result<Vec<&'a str>, Stri
 
 /// The lines that the command writes when it is given these.
 fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
-    let failed = |reason: String| Error::file(command, reason);
+    let failed = |reason: String| anyhow!("{command}: {reason}");
     let mut child = Command::new("sh")
         .args(["-c", command])
         .stdin(Stdio::piped())
@@ -71,7 +71,7 @@ fn transcribed(command: &str, names: &str) -> anyhow::Result<Vec<String>> {
     // A command that ends before it has read all tells more by its status.
     let _ = writer.join();
     if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status)).into());
+        return Err(failed(format!("it ended with {}", output.status)));
     }
     let text =
         String::from_utf8(output.stdout).map_err(|error| failed(format!("it wrote no UTF-8: {error}")))?;

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{STRIDE, Spoken};
 use crate::atomic::write_atomically;
 use crate::data::Problem;
-use crate::data::speech::{SpeechSet, USABLE, Utterance};
+use crate::data::speech::{SpeechSet, Utterance};
 use crate::data::unreadable::reason_of;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::signal::mel::{Listener, Mel};
-use crate::signal::sound::Sound;
+use crate::signal::sound::{Sound, Usable};
 use crate::text::spelled_out;
 use crate::tokenizer::SpeechTokenizer;
 
@@ -74,7 +74,7 @@ impl Part {
             .par_iter()
             .map(|utterance| {
                 let sound = Sound::open(set.path_of(utterance))?;
-                sound.check(USABLE)?;
+                sound.check(Usable::VOICE)?;
                 listener.mel(&sound)
             })
             .collect();
