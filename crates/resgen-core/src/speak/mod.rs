@@ -86,10 +86,19 @@ impl<'a> Speaker<'a> {
     pub fn pieces(&self, text: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
         let sentences: Vec<String> = sentences(text).iter().map(|sentence| spelled_out(sentence)).collect();
         expect_words(&sentences.concat())?;
-        let mut most = sentences.iter().map(|sentence| sentence.chars().count()).max().unwrap_or_default();
+        let mut pieces = Vec::new();
+        for sentence in sentences.iter().filter(|sentence| has_words(sentence)) {
+            pieces.extend(self.fitting(sentence, prompt, length)?);
+        }
+        Ok(pieces)
+    }
+
+    /// A sentence in as few pieces as fit.
+    fn fitting(&self, sentence: &str, prompt: Option<&Prompt>, length: Length) -> Result<Vec<String>> {
+        let mut most = sentence.chars().count();
         loop {
-            let pieces = sentences.iter().flat_map(|sentence| parted(sentence, most));
-            let pieces: Vec<String> = pieces.filter(|piece| has_words(piece)).collect();
+            let mut pieces = parted(sentence, most);
+            pieces.retain(|piece| has_words(piece));
             if pieces.iter().all(|piece| self.fits(piece, prompt, length)) {
                 return Ok(pieces);
             }

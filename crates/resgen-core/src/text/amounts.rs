@@ -162,9 +162,13 @@ fn time(text: &str) -> Option<(usize, String)> {
         1..10 => format!("oh {}", number_in_words(part)),
         part => number_in_words(part),
     };
-    let (hour, minute) = (number_in_words(hour), of_sixty(minute)?);
+    // `9:00am`
+    let is_half = text[length..].starts_with(char::is_alphabetic);
+    let (is_small, hour, minute) = ((1..=12).contains(&hour), number_in_words(hour), of_sixty(minute)?);
     let words = match (minute, second) {
-        (0, None) => format!("{hour} o'clock"),
+        (0, None) if is_half => hour,
+        (0, None) if is_small => format!("{hour} o'clock"),
+        (0, None) => format!("{hour} hundred"),
         (_, None) => format!("{hour} {}", small(minute)),
         (_, Some(second)) => format!("{hour} {} {}", small(minute), small(of_sixty(second)?)),
     };

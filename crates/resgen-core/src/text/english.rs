@@ -1,7 +1,7 @@
 //! English as it is read aloud.
 
 use super::figures::{of_two_words, with_figures, with_plain_letters};
-use super::short::{BEGINNINGS, Place, SHORT, UNITS};
+use super::short::{AFTER_TIMES, BEGINNINGS, Place, SHORT, UNITS};
 
 /// The text with numbers (whole and broken, years, sums of money, times of day, places in a row), abbreviations and marks in words.
 /// What is written in letters stays as it is.
@@ -23,14 +23,22 @@ pub fn spelled_out(text: &str) -> String {
 pub(super) fn may_end(word: &str, before: &[&str], next: &str) -> bool {
     match abbreviation(word, before, Some(next)) {
         Some(Abbreviation { may_end, .. }) => may_end,
-        None => !is_initial(without_marks(word).1.trim_end_matches(is_after)) || begins_sentence(next),
+        None => {
+            let bare = without_marks(word).1;
+            !is_initial(bare.trim_end_matches(is_after)) || begins_sentence(next) && !bare.contains("..")
+        }
     }
 }
 
 /// One word between its neighbours.
 fn said(word: &str, before: &[&str], next: Option<&str>) -> String {
     let Some(Abbreviation { opening, long, after, may_end }) = abbreviation(word, before, next) else {
-        return with_figures(word);
+        let said = with_figures(word);
+        let is_half = |next: &str| ["a.m", "p.m", "am", "pm"].iter().any(|half| starts_with(next, half));
+        return match said.strip_suffix(" o'clock").filter(|_| next.is_some_and(is_half)) {
+            Some(hour) => hour.to_owned(),
+            None => said,
+        };
     };
     let stop = if may_end && after.chars().all(is_closing) { "." } else { "" };
     format!("{opening}{long}{stop}{after}")
@@ -64,7 +72,7 @@ fn abbreviation<'a>(word: &'a str, before: &[&str], next: Option<&str>) -> Optio
 fn unit(short: &str, before: &[&str]) -> Option<(Place, &'static str)> {
     let number = before.last().filter(|before| before.ends_with(|c: char| c.is_ascii_digit()))?;
     let (_, one, many) = UNITS.iter().find(|(known, ..)| short.eq_ignore_ascii_case(known))?;
-    Some((Place::Anywhere, if *number == "1" { one } else { many }))
+    Some((Place::Last, if *number == "1" { one } else { many }))
 }
 
 impl Place {
@@ -77,13 +85,17 @@ impl Place {
                 follows_name && next.is_none_or(|next| !begins_large(next) || begins_sentence(next))
             }
             Self::Name => next.is_some_and(|next| begins_large(next) && !begins_sentence(next)),
-            Self::Middle => next.is_some_and(|next| !begins_sentence(next)),
-            Self::Within | Self::Anywhere => true,
+            Self::Middle => next.is_some_and(|next| !begins_large(next)),
+            Self::Within | Self::Anywhere | Self::Last => true,
         }
     }
 
     fn may_end(self, next: &str) -> bool {
-        matches!(self, Self::House | Self::Road | Self::Anywhere) && begins_sentence(next)
+        match self {
+            Self::Number | Self::Name | Self::Middle | Self::Within => false,
+            Self::House | Self::Road | Self::Anywhere => begins_sentence(next) || begins_speech(next),
+            Self::Last => begins_large(next) && !is_among(AFTER_TIMES, bare(next).trim_end_matches('.')),
+        }
     }
 }
 
@@ -100,18 +112,41 @@ fn is_initial(stem: &str) -> bool {
 
 /// Whether a word begins a sentence rather than a name. With a full stop of its own it is an initial.
 fn begins_sentence(word: &str) -> bool {
+    begins_large(word) && is_among(BEGINNINGS, bare(word))
+}
+
+/// Whether somebody begins to speak with a word.
+fn begins_speech(word: &str) -> bool {
+    begins_large(word) && word.starts_with(['"', '“'])
+}
+
+/// A word without marks around it, but a full stop, and without what is contracted: `Didn't` is `Did`.
+fn bare(word: &str) -> &str {
     let bare = without_marks(word).1.trim_end_matches(|c| c != '.' && is_after(c));
-    let bare = bare.split_once(['\'', '’']).map_or(bare, |(bare, _)| bare);
-    begins_large(word) && BEGINNINGS.split_whitespace().any(|known| bare.eq_ignore_ascii_case(known))
+    match bare.split_once(['\'', '’']) {
+        Some((bare, "t")) => bare.strip_suffix('n').unwrap_or(bare),
+        Some((bare, _)) => bare,
+        None => bare,
+    }
+}
+
+/// Whether a list of words has this one, in whatever case.
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+fn starts_with(word: &str, beginning: &str) -> bool {
+    word.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
 }
 
 fn begins_large(word: &str) -> bool {
     without_marks(word).1.starts_with(char::is_uppercase)
 }
 
-/// Whether a word is a name that goes on: large, no mark behind it, and none that begins a sentence.
+/// Whether a word is a name that goes on: large, no mark behind it, and none that begins a sentence; or `42nd`.
 fn is_name(word: &str) -> bool {
-    begins_large(word) && word.ends_with(char::is_alphanumeric) && !begins_sentence(word)
+    let is_place = is_number(word) && ["st", "nd", "rd", "th"].iter().any(|ending| word.ends_with(ending));
+    is_place || begins_large(word) && word.ends_with(char::is_alphanumeric) && !begins_sentence(word)
 }
 
 fn is_number(word: &str) -> bool {
@@ -178,6 +213,10 @@ mod tests {
             (
                 "\"Bring food, etc.\" He (at 5 p.m.) left.",
                 "\"Bring food, et cetera.\" He (at five p m) left.",
+            ),
+            (
+                "At 9:00 a.m. Police came to 42nd St. Don't go, etc. Mary left at 8:00. I met Al. He saw Jan. Mary left.",
+                "At nine a m. Police came to forty second street. Don't go, et cetera. Mary left at eight o'clock. I met Al. He saw Jan. Mary left.",
             ),
             ("Smith & Co. Ltd. The score: 3:1.", "Smith and company limited. The score: three to one."),
             ("In St. Louis (Dr. No) at 5 a.m. sharp.", "In saint Louis (doctor No) at five a m sharp."),

@@ -32,17 +32,23 @@ pub(super) fn of_two_words(word: &str, next: &str) -> Option<String> {
     large_sum(word, next).or_else(|| mixed(word, next)).or_else(|| with_area(word, next))
 }
 
-/// A sum of money whose number goes on in the next word: `$3.5 million`.
+/// A sum of money whose number goes on in the next word: `$3.5 million`, `$3-$5 million`.
 fn large_sum(word: &str, next: &str) -> Option<String> {
     let (opening, rest) = opened(word);
-    let (sign, rest) = rest.strip_prefix('-').map_or(("", rest), |rest| ("minus ", rest));
+    let (sign, rest) = rest.strip_prefix(['-', '–', '−']).map_or(("", rest), |rest| ("minus ", rest));
     let (mark, [_, many, ..]) = currency(rest)?;
-    let number = &rest[mark.len_utf8()..];
-    let (length, whole, fraction) = figures(number)?;
-    let (scale_length, scale) = scale(next)?;
-    let after = &next[scale_length..];
-    let is_sum = length == number.len() && after.chars().all(is_after);
-    is_sum.then(|| format!("{opening}{sign}{} {scale} {many}{after}", broken(&whole, fraction.as_deref())))
+    let numbers = &rest[mark.len_utf8()..];
+    let said = |number: &str| {
+        let (length, whole, fraction) = figures(number)?;
+        (length == number.len()).then(|| broken(&whole, fraction.as_deref()))
+    };
+    let number = match numbers.split_once(['-', '–']) {
+        Some((from, to)) => format!("{} to {}", said(from)?, said(to.strip_prefix(*mark).unwrap_or(to))?),
+        None => said(numbers)?,
+    };
+    let (length, scale) = scale(next)?;
+    let after = &next[length..];
+    after.chars().all(is_after).then(|| format!("{opening}{sign}{number} {scale} {many}{after}"))
 }
 
 /// `1 1/2`
@@ -192,6 +198,10 @@ mod tests {
             (
                 "9am-5pm, 9 a.m.-5 p.m., 24-hour, COVID-19, 1984--the year, 5:3, (½) and mid-'90s.",
                 "nine am to five pm, nine a.m. to five p m, twenty four hour, COVID nineteen, nineteen eighty four --the year, five: three, (one half) and mid-'nineties.",
+            ),
+            (
+                "$3-$5 million, −£2 bn, 9:00am and 18:00.",
+                "three to five million dollars, minus two billion pounds, nine am and eighteen hundred.",
             ),
             (
                 "Call 1-555-1234, PO#12, in 962–1806 for £5 bn.",

@@ -46,6 +46,10 @@ fn ends(word: &str, before: &[&str], next: Option<&str>) -> bool {
     let bare = word.trim_end_matches(['"', '\'', ')', ']', '”', '’', '»']);
     let Some(mark) = bare.chars().last().filter(|mark| ENDS.contains(mark)) else { return false };
     let Some(next) = next else { return true };
+    // `. . .`
+    if !word.contains(char::is_alphanumeric) {
+        return false;
+    }
     let begins_small = next.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_lowercase);
     !begins_small && (mark != '.' || may_end(word, before, next))
 }
@@ -128,6 +132,7 @@ mod tests {
                 "It cost $5. Mr. Smith paid. 20 men came at 5 p.m. Then it rained.",
                 &["It cost $5.", "Mr. Smith paid.", "20 men came at 5 p.m.", "Then it rained."][..],
             ),
+            ("He waited . . . and left. I... I can't.", &["He waited . . . and left.", "I... I can't."]),
             ("1. Mix flour. 2. He ate 3. Yes.", &["1. Mix flour.", "2. He ate 3.", "Yes."]),
             (
                 "It was I. He left. Plan B. They had J. R. R. Tolkien.",

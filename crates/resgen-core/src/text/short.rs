@@ -11,12 +11,14 @@ pub(super) enum Place {
     Road,
     /// Before a name.
     Name,
-    /// Before anything that goes on.
+    /// Before a number or a small word.
     Middle,
     /// Anywhere; no sentence ends with it before another.
     Within,
-    /// Anywhere.
+    /// Anywhere, often before a name.
     Anywhere,
+    /// Anywhere, hardly ever before a name.
+    Last,
 }
 
 /// What is written short, where, and what is said. Of the same word the first that fits holds.
@@ -27,10 +29,10 @@ pub(super) const SHORT: &[(&str, Place, &str)] = &[
     ("vol", Place::Number, "volume"),
     ("ch", Place::Number, "chapter"),
     ("sec", Place::Number, "section"),
-    ("art", Place::Number, "article"),
     ("eq", Place::Number, "equation"),
     ("op", Place::Number, "opus"),
     ("rev", Place::Number, "revision"),
+    ("al", Place::Number, "al"),
     ("p", Place::Number, "page"),
     ("pp", Place::Number, "pages"),
     ("apt", Place::Number, "apartment"),
@@ -38,7 +40,6 @@ pub(super) const SHORT: &[(&str, Place, &str)] = &[
     ("ste", Place::Number, "suite"),
     ("rte", Place::Number, "route"),
     ("hwy", Place::Number, "highway"),
-    ("tel", Place::Number, "telephone"),
     ("st", Place::House, "street"),
     ("dr", Place::House, "drive"),
     ("st", Place::Road, "street"),
@@ -63,10 +64,10 @@ pub(super) const SHORT: &[(&str, Place, &str)] = &[
     ("oct", Place::Middle, "October"),
     ("nov", Place::Middle, "November"),
     ("dec", Place::Middle, "December"),
-    ("mon", Place::Middle, "Monday"),
-    ("tues", Place::Middle, "Tuesday"),
-    ("thurs", Place::Middle, "Thursday"),
-    ("fri", Place::Middle, "Friday"),
+    ("mon", Place::Within, "Monday"),
+    ("tues", Place::Within, "Tuesday"),
+    ("thurs", Place::Within, "Thursday"),
+    ("fri", Place::Within, "Friday"),
     ("mr", Place::Within, "mister"),
     ("mrs", Place::Within, "missus"),
     ("ms", Place::Within, "miz"),
@@ -83,9 +84,8 @@ pub(super) const SHORT: &[(&str, Place, &str)] = &[
     ("ca", Place::Within, "circa"),
     ("e.g", Place::Within, "for example"),
     ("i.e", Place::Within, "that is"),
-    ("a.m", Place::Anywhere, "a m"),
-    ("p.m", Place::Anywhere, "p m"),
-    ("al", Place::Anywhere, "al"),
+    ("a.m", Place::Last, "a m"),
+    ("p.m", Place::Last, "p m"),
     ("jr", Place::Anywhere, "junior"),
     ("sr", Place::Anywhere, "senior"),
     ("bros", Place::Anywhere, "brothers"),
@@ -93,12 +93,12 @@ pub(super) const SHORT: &[(&str, Place, &str)] = &[
     ("corp", Place::Anywhere, "corporation"),
     ("inc", Place::Anywhere, "incorporated"),
     ("ltd", Place::Anywhere, "limited"),
-    ("etc", Place::Anywhere, "et cetera"),
+    ("etc", Place::Last, "et cetera"),
     ("dept", Place::Anywhere, "department"),
     ("ave", Place::Anywhere, "avenue"),
     ("blvd", Place::Anywhere, "boulevard"),
     ("rd", Place::Anywhere, "road"),
-    ("ft", Place::Anywhere, "feet"),
+    ("ft", Place::Last, "feet"),
 ];
 /// What is written short behind a number: of one, of many.
 pub(super) const UNITS: &[(&str, &str, &str)] = &[
@@ -115,8 +115,11 @@ pub(super) const UNITS: &[(&str, &str, &str)] = &[
     ("sec", "second", "seconds"),
 ];
 /// Words that begin sentences and no names: a sentence ends with what is written short before them, and with an initial.
-pub(super) const BEGINNINGS: &str = "a after all also although an and another any anyone are as at because before both but by can could did \
-    do does each even every everybody everyone few for from had has have he her here his how however i if in instead is it its just later \
-    let many maybe meanwhile more most my no nobody not nothing now of oh on once one only or other our perhaps please several she should \
-    since so some soon still such suddenly that the their then there these they this those to today tomorrow tonight two was we well were \
-    what when where whether which while who whose why with would yes yesterday yet you your";
+pub(super) const BEGINNINGS: &str = "a according after all also although an and another any anyone are as at because before between both but by ca can could despite did \
+    do does during each even every everybody everyone few finally first for from had has have he her here his how however i if in instead is it its just later \
+    let many maybe meanwhile more most my never nevertheless no nobody none not nothing now of oh on once one only or other our perhaps please several she should \
+    since so some soon still such suddenly that the their then there these they this those though three through thus to today tomorrow tonight two under until very was we well were \
+    what when where whether which while who whose why with without wo would yes yesterday yet you your";
+/// What a time of day is followed by: it goes on.
+pub(super) const AFTER_TIMES: &str = "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august \
+    september october november december eastern central mountain pacific local et ct mt pt est edt cst cdt mst mdt pst pdt gmt utc bst cet";
