@@ -28,6 +28,7 @@ const SCALES: [(&str, &str); 13] = [
     ("billion", "billion"),
     ("trillion", "trillion"),
 ];
+
 /// A number at the beginning of a text: how many bytes it takes, and its words. It may have a sign where the text `begins` with it, and be a part of
 /// one where `may_be_part`.
 pub(super) fn number(text: &str, begins: bool, may_be_part: bool) -> Option<(usize, String)> {

@@ -34,7 +34,7 @@ pub(super) fn may_end(word: &str, before: &[&str], next: &str) -> bool {
 fn said(word: &str, before: &[&str], next: Option<&str>) -> String {
     let Some(Abbreviation { opening, long, after, may_end }) = abbreviation(word, before, next) else {
         let said = with_figures(word);
-        let is_half = |next: &str| ["a.m", "p.m", "am", "pm"].iter().any(|half| starts_with(next, half));
+        let is_half = |next: &str| is_among("a.m p.m am pm", next.trim_end_matches(is_after));
         return match said.strip_suffix(" o'clock").filter(|_| next.is_some_and(is_half)) {
             Some(hour) => hour.to_owned(),
             None => said,
@@ -135,10 +135,6 @@ fn is_among(words: &str, word: &str) -> bool {
     words.split_whitespace().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-fn starts_with(word: &str, beginning: &str) -> bool {
-    word.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
-}
-
 fn begins_large(word: &str) -> bool {
     without_marks(word).1.starts_with(char::is_uppercase)
 }
@@ -177,7 +173,8 @@ pub(super) fn is_after(c: char) -> bool {
     is_closing(c) || matches!(c, ',' | ';' | ':' | '!' | '?' | '.')
 }
 
-fn is_closing(c: char) -> bool {
+/// Whether a mark closes what one opened.
+pub(super) fn is_closing(c: char) -> bool {
     matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | '»')
 }
 
@@ -218,6 +215,7 @@ mod tests {
                 "At 9:00 a.m. Police came to 42nd St. Don't go, etc. Mary left at 8:00. I met Al. He saw Jan. Mary left.",
                 "At nine a m. Police came to forty second street. Don't go, et cetera. Mary left at eight o'clock. I met Al. He saw Jan. Mary left.",
             ),
+            ("At 9:00 American 8:00 pm.", "At nine o'clock American eight pm."),
             ("Smith & Co. Ltd. The score: 3:1.", "Smith and company limited. The score: three to one."),
             ("In St. Louis (Dr. No) at 5 a.m. sharp.", "In saint Louis (doctor No) at five a m sharp."),
             (

@@ -1,6 +1,6 @@
 //! Long texts in pieces that can be said in one breath.
 
-use super::english::may_end;
+use super::english::{is_closing, may_end};
 
 /// Marks that end a sentence.
 const ENDS: [char; 7] = ['.', '!', '?', '…', '。', '！', '？'];
@@ -43,7 +43,7 @@ fn ended(words: &[&str]) -> Vec<String> {
 
 /// Whether a sentence ends with this word.
 fn ends(word: &str, before: &[&str], next: Option<&str>) -> bool {
-    let bare = word.trim_end_matches(['"', '\'', ')', ']', '”', '’', '»']);
+    let bare = word.trim_end_matches(is_closing);
     let Some(mark) = bare.chars().last().filter(|mark| ENDS.contains(mark)) else { return false };
     let Some(next) = next else { return true };
     // `. . .`
